@@ -1,0 +1,657 @@
+//! Metric families: what a scrape is a list of.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::metadata::{Label, Metadata, MetadataError, MetricType};
+use crate::name::{LabelName, MetricName, NameError};
+use crate::series::{Series, SeriesBuilder};
+use crate::value::{Bounds, BoundsError, Column, ColumnBuilder, HistogramColumn, Number, Value};
+
+/// A snapshot of a metric family: its description, the labels of its series and one column of
+/// values.
+///
+/// ```
+/// use narthex_model::MetricFamily;
+///
+/// let family = MetricFamily::gauge("temperature_celsius", "Temperature of a room.")
+///     .label_names(["room"])
+///     .sample(["kitchen"], 21.5)
+///     .sample(["cellar"], 12.0)
+///     .build()?;
+/// assert_eq!(family.name(), "temperature_celsius");
+/// assert_eq!(family.len(), 2);
+/// # Ok::<(), narthex_model::FamilyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MetricFamily {
+    metadata: Arc<Metadata>,
+    series: Series,
+    values: Column,
+    /// Milliseconds since the Unix epoch, one a series where a family has any.
+    timestamps: Option<Vec<Option<i64>>>,
+}
+
+impl MetricFamily {
+    /// Starts a counter family.
+    pub fn counter(name: impl Into<String>, help: impl Into<String>) -> FamilyBuilder {
+        FamilyBuilder::new(MetricType::Counter, name, help)
+    }
+
+    /// Starts a gauge family.
+    pub fn gauge(name: impl Into<String>, help: impl Into<String>) -> FamilyBuilder {
+        FamilyBuilder::new(MetricType::Gauge, name, help)
+    }
+
+    /// Starts a family of which nothing is known but its values.
+    pub fn unknown(name: impl Into<String>, help: impl Into<String>) -> FamilyBuilder {
+        FamilyBuilder::new(MetricType::Unknown, name, help)
+    }
+
+    /// Starts a histogram family.
+    pub fn histogram(
+        name: impl Into<String>,
+        help: impl Into<String>,
+        bounds: &[f64],
+    ) -> FamilyBuilder {
+        let mut builder = FamilyBuilder::new(MetricType::Histogram, name, help);
+        match Bounds::new(bounds) {
+            Ok(bounds) => builder.histogram = Some(HistogramColumn::new(bounds)),
+            Err(error) => builder.fail(FamilyFault::Bounds(error)),
+        }
+        builder
+    }
+
+    /// Puts a family together from its parts, as live instruments do.
+    ///
+    /// # Errors
+    /// Returns a [`FamilyError`] where the parts do not have the same number of series or labels.
+    pub fn from_parts(
+        metadata: Arc<Metadata>,
+        series: Series,
+        values: Column,
+    ) -> Result<Self, FamilyError> {
+        let labels = metadata.label_names().len();
+        if series.labels() != labels || series.len() != values.len() {
+            let fault = FamilyFault::Parts {
+                series: series.len(),
+                values: values.len(),
+            };
+            return Err(FamilyError {
+                family: metadata.name().as_str().into(),
+                fault,
+            });
+        }
+        Ok(Self {
+            metadata,
+            series,
+            values,
+            timestamps: None,
+        })
+    }
+
+    /// Everything but the series.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The family's name.
+    pub fn name(&self) -> &MetricName {
+        self.metadata.name()
+    }
+
+    /// The family's type.
+    pub fn metric_type(&self) -> MetricType {
+        self.metadata.metric_type()
+    }
+
+    /// The labels of the series.
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
+    /// The values of the series.
+    pub fn values(&self) -> &Column {
+        &self.values
+    }
+
+    /// The number of series.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether the family has no series.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The timestamps that were given with the values, in milliseconds since the Unix epoch.
+    pub fn timestamps(&self) -> Option<&[Option<i64>]> {
+        self.timestamps.as_deref()
+    }
+
+    /// One series.
+    pub fn metric(&self, index: usize) -> Option<Metric<'_>> {
+        let value = self.values.value(index)?;
+        let timestamp = self
+            .timestamps
+            .as_ref()
+            .and_then(|all| all.get(index).copied().flatten());
+        Some(Metric {
+            family: self,
+            index,
+            value,
+            timestamp,
+        })
+    }
+
+    /// All series.
+    pub fn metrics(&self) -> impl Iterator<Item = Metric<'_>> {
+        (0..self.len()).filter_map(|index| self.metric(index))
+    }
+
+    /// The same series under another name and with more constant labels, as a registry with a
+    /// prefix exports them.
+    ///
+    /// # Errors
+    /// Returns a [`MetadataError`] where a constant label is also a label of the family.
+    pub fn relabel(
+        mut self,
+        name: MetricName,
+        const_labels: &[Label],
+    ) -> Result<Self, MetadataError> {
+        let metadata = Metadata::clone(&self.metadata)
+            .with_name(name)
+            .with_const_labels(const_labels.iter().cloned())?;
+        self.metadata = Arc::new(metadata);
+        Ok(self)
+    }
+
+    /// The series for which `keep` holds, which is given the labels and the value.
+    #[must_use]
+    pub fn filter(&self, mut keep: impl FnMut(&Metric<'_>) -> bool) -> Self {
+        let mut rows = FamilyRows::new(&self.metadata, &self.values);
+        for metric in self.metrics().filter(|metric| keep(metric)) {
+            rows.push(metric);
+        }
+        rows.finish(self.metadata.clone())
+    }
+
+    /// One family with the series of both; a series that both have is taken from `self`.
+    ///
+    /// Returns the family and the number of series of `other` that were dropped as duplicates.
+    ///
+    /// # Errors
+    /// Gives `other` back where it differs in type or, as a histogram, in bounds.
+    pub fn merge(&self, other: Self) -> Result<(Self, usize), Self> {
+        let mut labels = self.metadata.label_names().to_vec();
+        for name in other.metadata.label_names() {
+            if !labels.contains(name) {
+                labels.push(name.clone());
+            }
+        }
+        // Constant labels differ between the halves, so they become labels of the series.
+        let consts = [&self.metadata, &other.metadata].map(|m| m.const_labels());
+        let keep_consts = consts[0] == consts[1];
+        if !keep_consts {
+            for label in consts.into_iter().flatten() {
+                if !labels.contains(&label.name) {
+                    labels.push(label.name.clone());
+                }
+            }
+        }
+        labels.sort();
+        let plain = Metadata::new(
+            self.name().clone(),
+            self.metric_type(),
+            self.metadata.help(),
+        )
+        .with_unit(self.metadata.unit());
+        let kept = if keep_consts { consts[0] } else { &[] };
+        let metadata = plain
+            .with_const_labels(kept.iter().cloned())
+            .and_then(|metadata| metadata.with_label_names(labels));
+        let Ok(metadata) = metadata else {
+            return Err(other);
+        };
+        let mut rows = FamilyRows::new(&metadata, &self.values);
+        if self.metric_type() != other.metric_type() || !rows.column.accepts(&other.values) {
+            return Err(other);
+        }
+        for metric in self.metrics() {
+            rows.push(metric);
+        }
+        let dropped = other
+            .metrics()
+            .filter(|metric| !rows.push(metric.clone()))
+            .count();
+        Ok((rows.finish(Arc::new(metadata)), dropped))
+    }
+}
+
+/// Families are equal when a reader could not tell them apart: same description, and the same
+/// series in the same order.
+impl PartialEq for MetricFamily {
+    fn eq(&self, other: &Self) -> bool {
+        let labels = |metric: Metric<'_>| {
+            let mut labels: Vec<_> = metric
+                .labels()
+                .map(|(name, value)| (name.clone(), value.into_owned()))
+                .collect();
+            labels.sort();
+            labels
+        };
+        self.name() == other.name()
+            && self.metric_type() == other.metric_type()
+            && self.metadata.help() == other.metadata.help()
+            && self.metadata.unit() == other.metadata.unit()
+            && self.len() == other.len()
+            && self.metrics().zip(other.metrics()).all(|(a, b)| {
+                a.value == b.value && a.timestamp == b.timestamp && labels(a) == labels(b)
+            })
+    }
+}
+
+/// One series of a family with its value.
+#[derive(Clone)]
+pub struct Metric<'a> {
+    family: &'a MetricFamily,
+    index: usize,
+    value: Value<'a>,
+    timestamp: Option<i64>,
+}
+
+impl<'a> Metric<'a> {
+    /// The labels the series has, constant ones first; absent ones are left out.
+    pub fn labels(&self) -> impl Iterator<Item = (&'a LabelName, Cow<'a, str>)> + use<'a> {
+        let metadata: &'a Metadata = &self.family.metadata;
+        let constant = metadata
+            .const_labels()
+            .iter()
+            .map(|label| (&label.name, Cow::Borrowed(&*label.value)));
+        let own = metadata
+            .label_names()
+            .iter()
+            .zip(self.family.series.fragments(self.index))
+            .filter(|(_, fragment)| !fragment.is_empty())
+            .map(|(name, fragment)| (name, fragment.value()));
+        constant.chain(own)
+    }
+
+    /// The value of one label, if the series has it.
+    pub fn label(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.labels()
+            .find(|(label, _)| label.as_str() == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The value.
+    pub fn value(&self) -> Value<'a> {
+        self.value
+    }
+
+    /// The value as a number, unless it is a histogram.
+    pub fn number(&self) -> Option<f64> {
+        match self.value {
+            Value::Number(number) => Some(number.as_f64()),
+            Value::Histogram(_) => None,
+        }
+    }
+
+    /// The timestamp given with the value, in milliseconds since the Unix epoch.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.timestamp
+    }
+}
+
+impl fmt::Debug for Metric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.labels()).finish()?;
+        write!(f, " {:?}", self.value)
+    }
+}
+
+/// Rows that are copied from other families.
+struct FamilyRows {
+    names: Vec<LabelName>,
+    series: SeriesBuilder,
+    column: ColumnBuilder,
+    timestamps: Vec<Option<i64>>,
+}
+
+impl FamilyRows {
+    fn new(metadata: &Metadata, like: &Column) -> Self {
+        let names = metadata.label_names().to_vec();
+        Self {
+            series: SeriesBuilder::new(&names),
+            names,
+            column: ColumnBuilder::like(like),
+            timestamps: Vec::new(),
+        }
+    }
+
+    /// Adds a row unless there is one with these labels already.
+    fn push(&mut self, metric: Metric<'_>) -> bool {
+        let labels: Vec<_> = metric.labels().collect();
+        let value = |name: &LabelName| {
+            labels
+                .iter()
+                .find(|(label, _)| *label == name)
+                .map(|(_, value)| &**value)
+        };
+        let new = self.series.push(self.names.iter().map(value));
+        if new {
+            self.column.append(&metric.family.values, metric.index);
+            self.timestamps.push(metric.timestamp);
+        }
+        new
+    }
+
+    fn finish(self, metadata: Arc<Metadata>) -> MetricFamily {
+        let stamped = self.timestamps.iter().any(Option::is_some);
+        MetricFamily {
+            metadata,
+            series: self.series.finish(),
+            values: self.column.finish(),
+            timestamps: stamped.then_some(self.timestamps),
+        }
+    }
+}
+
+/// Builds a family row by row; the first mistake is kept and returned by [`build`](Self::build).
+#[derive(Debug)]
+pub struct FamilyBuilder {
+    name: String,
+    help: String,
+    unit: String,
+    metric_type: MetricType,
+    const_labels: Vec<Label>,
+    label_names: Vec<LabelName>,
+    series: SeriesBuilder,
+    numbers: Vec<Number>,
+    histogram: Option<HistogramColumn>,
+    timestamps: Vec<Option<i64>>,
+    utf8: bool,
+    fault: Option<FamilyFault>,
+}
+
+impl FamilyBuilder {
+    /// Starts a family of a type; see [`MetricFamily::counter`] and its siblings.
+    pub fn new(metric_type: MetricType, name: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            help: help.into(),
+            unit: String::new(),
+            metric_type,
+            const_labels: Vec::new(),
+            label_names: Vec::new(),
+            series: SeriesBuilder::new(&[]),
+            numbers: Vec::new(),
+            histogram: None,
+            timestamps: Vec::new(),
+            utf8: false,
+            fault: None,
+        }
+    }
+
+    /// Accepts any UTF-8 in names from here on; by default only the classic set.
+    #[must_use]
+    pub fn utf8_names(mut self) -> Self {
+        self.utf8 = true;
+        self
+    }
+
+    /// Gives the family a unit, such as `seconds`; by default it has none.
+    #[must_use]
+    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = unit.into();
+        self
+    }
+
+    /// Adds a label that every series carries.
+    #[must_use]
+    pub fn const_label(mut self, name: &str, value: impl Into<String>) -> Self {
+        match self.label_name(name) {
+            Ok(name) => {
+                self.const_labels.push(Label {
+                    name,
+                    value: value.into().into(),
+                });
+            }
+            Err(error) => self.fail(FamilyFault::Name(error)),
+        }
+        self
+    }
+
+    /// Names the labels that tell the series apart, before any sample is added.
+    #[must_use]
+    pub fn label_names<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        let names: Result<Vec<_>, _> = names
+            .into_iter()
+            .map(|name| self.label_name(name.as_ref()))
+            .collect();
+        match names {
+            Ok(names) => {
+                self.series = SeriesBuilder::new(&names);
+                self.label_names = names;
+            }
+            Err(error) => self.fail(FamilyFault::Name(error)),
+        }
+        self
+    }
+
+    /// Adds a series: one value a label name, and its number.
+    #[must_use]
+    pub fn sample<V: AsRef<str>>(
+        mut self,
+        labels: impl IntoIterator<Item = V>,
+        value: impl Into<Number>,
+    ) -> Self {
+        self.push(labels, value);
+        self
+    }
+
+    /// Adds a series, for use in a loop.
+    pub fn push<V: AsRef<str>>(
+        &mut self,
+        labels: impl IntoIterator<Item = V>,
+        value: impl Into<Number>,
+    ) {
+        if self.histogram.is_some() {
+            self.fail(FamilyFault::Kind);
+        } else if self.push_row(labels, None) {
+            self.numbers.push(value.into());
+        }
+    }
+
+    /// Adds a series with the time at which its value held, in milliseconds since the Unix epoch.
+    ///
+    /// A series with a timestamp of its own outlives its target by five minutes in Prometheus, so
+    /// leave it out unless the value is re-exported from elsewhere.
+    pub fn push_at<V: AsRef<str>>(
+        &mut self,
+        labels: impl IntoIterator<Item = V>,
+        value: impl Into<Number>,
+        timestamp: i64,
+    ) {
+        if self.histogram.is_some() {
+            self.fail(FamilyFault::Kind);
+        } else if self.push_row(labels, Some(timestamp)) {
+            self.numbers.push(value.into());
+        }
+    }
+
+    /// Adds a histogram series: the observations in each bucket alone, +Inf last, and their sum.
+    pub fn push_histogram<V: AsRef<str>>(
+        &mut self,
+        labels: impl IntoIterator<Item = V>,
+        counts: impl IntoIterator<Item = u64>,
+        sum: f64,
+    ) {
+        if self.histogram.is_none() {
+            self.fail(FamilyFault::Kind);
+        } else if self.push_row(labels, None)
+            && let Some(column) = &mut self.histogram
+        {
+            column.push(counts, sum);
+        }
+    }
+
+    /// Puts the family together.
+    ///
+    /// # Errors
+    /// Returns a [`FamilyError`] with the first mistake: a bad name, a wrong number of label
+    /// values, two series with the same labels, a reserved or repeated label, or bad bounds.
+    pub fn build(self) -> Result<MetricFamily, FamilyError> {
+        let family: Box<str> = self.name.as_str().into();
+        let fail = |fault| FamilyError {
+            family: family.clone(),
+            fault,
+        };
+        if let Some(fault) = self.fault {
+            return Err(fail(fault));
+        }
+        let name = if self.utf8 {
+            MetricName::new_utf8(&self.name)
+        } else {
+            MetricName::new(&self.name)
+        };
+        let name = name.map_err(|error| fail(FamilyFault::Name(error)))?;
+        let metadata = Metadata::new(name, self.metric_type, &self.help)
+            .with_unit(&self.unit)
+            .with_const_labels(self.const_labels)
+            .and_then(|metadata| metadata.with_label_names(self.label_names))
+            .map_err(|error| fail(FamilyFault::Labels(error)))?;
+        let values = match self.histogram {
+            Some(column) => Column::Histogram(column),
+            None => Column::from_numbers(self.numbers),
+        };
+        let stamped = self.timestamps.iter().any(Option::is_some);
+        Ok(MetricFamily {
+            metadata: Arc::new(metadata),
+            series: self.series.finish(),
+            values,
+            timestamps: stamped.then_some(self.timestamps),
+        })
+    }
+
+    fn push_row<V: AsRef<str>>(
+        &mut self,
+        labels: impl IntoIterator<Item = V>,
+        timestamp: Option<i64>,
+    ) -> bool {
+        let values: Vec<V> = labels.into_iter().collect();
+        let expected = self.label_names.len();
+        if values.len() != expected {
+            self.fail(FamilyFault::LabelCount {
+                expected,
+                got: values.len(),
+            });
+            return false;
+        }
+        if !self
+            .series
+            .push(values.iter().map(|value| Some(value.as_ref())))
+        {
+            let labels = values
+                .iter()
+                .map(AsRef::as_ref)
+                .collect::<Vec<_>>()
+                .join("\", \"");
+            self.fail(FamilyFault::DuplicateSeries {
+                labels: labels.into(),
+            });
+            return false;
+        }
+        self.timestamps.push(timestamp);
+        true
+    }
+
+    fn label_name(&self, name: &str) -> Result<LabelName, NameError> {
+        if self.utf8 {
+            LabelName::new_utf8(name)
+        } else {
+            LabelName::new(name)
+        }
+    }
+
+    fn fail(&mut self, fault: FamilyFault) {
+        self.fault.get_or_insert(fault);
+    }
+}
+
+/// A family that cannot be put together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FamilyError {
+    family: Box<str>,
+    fault: FamilyFault,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum FamilyFault {
+    Name(NameError),
+    Labels(MetadataError),
+    Bounds(BoundsError),
+    LabelCount { expected: usize, got: usize },
+    DuplicateSeries { labels: Box<str> },
+    Kind,
+    Parts { series: usize, values: usize },
+}
+
+impl FamilyError {
+    /// The name of the family.
+    pub fn family(&self) -> &str {
+        &self.family
+    }
+}
+
+impl fmt::Display for FamilyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = self.family.escape_debug();
+        match &self.fault {
+            FamilyFault::Name(_) | FamilyFault::Labels(_) => {
+                write!(f, "metric family `{family}` cannot be built")
+            }
+            FamilyFault::Bounds(_) => write!(f, "the buckets of `{family}` cannot be used"),
+            FamilyFault::LabelCount { expected, got } => {
+                write!(
+                    f,
+                    "`{family}` has {expected} labels, but a sample gives {got} values"
+                )
+            }
+            FamilyFault::DuplicateSeries { labels } => {
+                write!(
+                    f,
+                    "`{family}` has two samples with the label values \"{labels}\""
+                )
+            }
+            FamilyFault::Kind => {
+                write!(f, "`{family}` mixes histograms and numbers")
+            }
+            FamilyFault::Parts { series, values } => {
+                write!(
+                    f,
+                    "`{family}` has labels for {series} series and {values} values"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for FamilyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.fault {
+            FamilyFault::Name(error) => Some(error),
+            FamilyFault::Labels(error) => Some(error),
+            FamilyFault::Bounds(error) => Some(error),
+            FamilyFault::LabelCount { .. }
+            | FamilyFault::DuplicateSeries { .. }
+            | FamilyFault::Kind
+            | FamilyFault::Parts { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! A scrape: all families of one moment, checked against each other.
+
+use std::fmt;
+
+use crate::family::MetricFamily;
+use crate::name::MetricName;
+
+/// What `gather()` returns and every format writes: metric families, sorted by name.
+///
+/// Families of one name are merged, and one that cannot stand beside the others is left out and
+/// told of in [`problems`](Self::problems), so that the rest of the page stays whole.
+///
+/// ```
+/// use narthex_model::{MetricFamily, Scrape};
+///
+/// let scrape = Scrape::new(vec![
+///     MetricFamily::gauge("b", "Second.").sample([""; 0], 2.0).build()?,
+///     MetricFamily::gauge("a", "First.").sample([""; 0], 1.0).build()?,
+/// ]);
+/// assert_eq!(scrape.families()[0].name(), "a");
+/// assert_eq!(scrape.value("b", &[]), Some(2.0));
+/// # Ok::<(), narthex_model::FamilyError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scrape {
+    families: Vec<MetricFamily>,
+    problems: Vec<Problem>,
+}
+
+impl Scrape {
+    /// Sorts, merges and checks `families`.
+    pub fn new(mut families: Vec<MetricFamily>) -> Self {
+        // Stable, so that of two families with one name the first given stays first.
+        families.sort_by(|a, b| a.name().cmp(b.name()));
+        let mut problems = Vec::new();
+        merge_same_names(&mut families, &mut problems);
+        drop_sample_name_clashes(&mut families, &mut problems);
+        Self { families, problems }
+    }
+
+    /// The families, sorted by name.
+    pub fn families(&self) -> &[MetricFamily] {
+        &self.families
+    }
+
+    /// The families, for a caller that takes the scrape apart.
+    pub fn into_families(self) -> Vec<MetricFamily> {
+        self.families
+    }
+
+    /// What was left out, and why.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Notes something that was left out before the scrape was put together.
+    pub fn push_problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// The family of a name.
+    pub fn family(&self, name: &str) -> Option<&MetricFamily> {
+        let at = self
+            .families
+            .binary_search_by(|family| family.name().as_str().cmp(name))
+            .ok()?;
+        self.families.get(at)
+    }
+
+    /// The number of the series with exactly these labels, constant ones included, in any order.
+    pub fn value(&self, family: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let wanted = |metric: &crate::Metric<'_>| {
+            metric.labels().count() == labels.len()
+                && labels
+                    .iter()
+                    .all(|(name, value)| metric.label(name).is_some_and(|v| v == *value))
+        };
+        self.family(family)?.metrics().find(wanted)?.number()
+    }
+}
+
+/// Something that was left out of a scrape, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    family: MetricName,
+    fault: Fault,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    Unmergeable,
+    DuplicateSeries { dropped: usize },
+    SampleName { of: MetricName },
+    Other(Box<str>),
+}
+
+impl Problem {
+    /// A problem that a collector's owner found.
+    pub fn new(family: MetricName, reason: impl fmt::Display) -> Self {
+        Self {
+            family,
+            fault: Fault::Other(reason.to_string().into()),
+        }
+    }
+
+    /// The family at fault.
+    pub fn family(&self) -> &MetricName {
+        &self.family
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = &self.family;
+        match &self.fault {
+            Fault::Unmergeable => write!(
+                f,
+                "family `{family}` was given twice with different types, buckets or labels: \
+                 the second is left out"
+            ),
+            Fault::DuplicateSeries { dropped } => write!(
+                f,
+                "family `{family}` was given twice: {dropped} series that both have are left out"
+            ),
+            Fault::SampleName { of } => write!(
+                f,
+                "family `{family}` is left out: `{of}` writes samples of that name"
+            ),
+            Fault::Other(reason) => write!(f, "family `{family}` is left out: {reason}"),
+        }
+    }
+}
+
+fn merge_same_names(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem>) {
+    if families
+        .windows(2)
+        .all(|pair| pair[0].name() != pair[1].name())
+    {
+        return;
+    }
+    let mut merged: Vec<MetricFamily> = Vec::with_capacity(families.len());
+    for family in families.drain(..) {
+        let Some(last) = merged
+            .last_mut()
+            .filter(|last| last.name() == family.name())
+        else {
+            merged.push(family);
+            continue;
+        };
+        let name = family.name().clone();
+        match last.merge(family) {
+            Ok((whole, dropped)) => {
+                *last = whole;
+                if dropped > 0 {
+                    let fault = Fault::DuplicateSeries { dropped };
+                    problems.push(Problem {
+                        family: name,
+                        fault,
+                    });
+                }
+            }
+            Err(_) => problems.push(Problem {
+                family: name,
+                fault: Fault::Unmergeable,
+            }),
+        }
+    }
+    *families = merged;
+}
+
+/// Drops `h_count` beside a histogram `h`: the page would have that sample twice.
+fn drop_sample_name_clashes(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem>) {
+    const SUFFIXES: [&str; 5] = ["_bucket", "_count", "_sum", "_gcount", "_gsum"];
+    let owner = |name: &MetricName| {
+        SUFFIXES.iter().find_map(|suffix| {
+            let base = name.as_str().strip_suffix(suffix)?;
+            let at = families
+                .binary_search_by(|f| f.name().as_str().cmp(base))
+                .ok()?;
+            let family = &families[at];
+            let writes = family.metric_type().sample_suffixes().contains(suffix);
+            writes.then(|| family.name().clone())
+        })
+    };
+    let clashes: Vec<_> = families
+        .iter()
+        .filter_map(|f| Some((f.name().clone(), owner(f.name())?)))
+        .collect();
+    for (family, of) in clashes {
+        families.retain(|other| *other.name() != family);
+        problems.push(Problem {
+            family,
+            fault: Fault::SampleName { of },
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! The label side of a family: which label values each series carries.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::fragment::{Fragment, Fragments};
+use crate::name::LabelName;
+
+/// Records of many series, each a few words, in chunks that never move.
+///
+/// A record holds fragment ids, two a word, and whatever else its owner keeps in it. The records
+/// are atomics so that a live family shares them with its snapshots: the owner never rewrites the
+/// ids of a record while a snapshot that shows it is alive.
+#[derive(Clone)]
+pub struct Records {
+    chunks: Arc<Vec<Arc<[AtomicU64]>>>,
+    layout: RecordLayout,
+}
+
+/// Where a record's fragment ids are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordLayout {
+    /// Words a record.
+    pub width: usize,
+    /// The half word at which the id of the first label stands; the others follow.
+    pub first_label: usize,
+    /// Labels a series has.
+    pub labels: usize,
+}
+
+impl RecordLayout {
+    /// Reads the fragment id of label `k`.
+    #[inline(always)]
+    pub fn fragment_id(self, record: &[AtomicU64], k: usize) -> u32 {
+        let half = self.first_label + k;
+        let Some(word) = record.get(half / 2) else {
+            return u32::MAX;
+        };
+        (word.load(Relaxed) >> (32 * (half % 2))) as u32
+    }
+
+    /// Writes the fragment id of label `k`.
+    pub fn set_fragment_id(self, record: &[AtomicU64], k: usize, id: u32) {
+        let half = self.first_label + k;
+        if let Some(word) = record.get(half / 2) {
+            let shift = 32 * (half % 2);
+            let kept = word.load(Relaxed) & !(u64::from(u32::MAX) << shift);
+            // Relaxed: the owner publishes the record afterwards.
+            word.store(kept | u64::from(id) << shift, Relaxed);
+        }
+    }
+}
+
+impl Records {
+    /// Records a chunk spans, as a power of two: row `i` is record `i % 2^LOG` of chunk `i >> LOG`.
+    pub const CHUNK_LOG: u32 = 9;
+
+    /// Wraps chunks of whole records.
+    ///
+    /// Any chunk may hold fewer records than it spans; the rows it lacks do not exist.
+    pub fn new(chunks: Arc<Vec<Arc<[AtomicU64]>>>, layout: RecordLayout) -> Self {
+        Self { chunks, layout }
+    }
+
+    #[inline(always)]
+    fn chunks(&self) -> impl Iterator<Item = &[AtomicU64]> {
+        self.chunks.iter().map(|chunk| &**chunk)
+    }
+
+    /// The record of each row in `rows`, which must ascend.
+    fn rows(&self, rows: &[u32], mut each: impl FnMut(&[AtomicU64])) {
+        let width = self.layout.width;
+        let mut rows = rows.iter().peekable();
+        for (index, chunk) in self.chunks().enumerate() {
+            let start = (index as u32) << Self::CHUNK_LOG;
+            let end = start + (chunk.len() / width) as u32;
+            while let Some(&row) = rows.next_if(|&&row| row < end) {
+                let at = (row - start) as usize * width;
+                each(&chunk[at..at + width]);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Records({} chunks, {:?})",
+            self.chunks.len(),
+            self.layout
+        )
+    }
+}
+
+/// Which records of a family are series of this snapshot.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// The first so many records.
+    All(usize),
+    /// These records, ascending: some have been removed.
+    Some(Vec<u32>),
+}
+
+impl Rows {
+    /// The number of series.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::All(len) => *len,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there is no series.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A snapshot of the labels of a family's series; cheap, for it shares text and ids with the
+/// family it was taken from.
+#[derive(Clone, Debug)]
+pub struct Series {
+    fragments: Fragments,
+    records: Option<Records>,
+    rows: Rows,
+    /// Held so that a live family does not reuse a record which this snapshot shows.
+    _hold: Option<Arc<()>>,
+}
+
+impl Series {
+    /// One series without labels.
+    pub fn unlabelled() -> Self {
+        Self {
+            fragments: Fragments::default(),
+            records: None,
+            rows: Rows::All(1),
+            _hold: None,
+        }
+    }
+
+    /// A snapshot of a live family.
+    ///
+    /// The family must not rewrite the shown records before `hold` is dropped everywhere else.
+    pub fn shared(fragments: Fragments, records: Records, rows: Rows, hold: Arc<()>) -> Self {
+        Self {
+            fragments,
+            records: Some(records),
+            rows,
+            _hold: Some(hold),
+        }
+    }
+
+    /// The number of series.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no series.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The number of labels a series has, absent ones included.
+    pub fn labels(&self) -> usize {
+        self.records
+            .as_ref()
+            .map_or(0, |records| records.layout.labels)
+    }
+
+    /// Calls `each` with the index and the fragments of every series, in order.
+    ///
+    /// `N` must be [`labels`](Self::labels); nothing is called otherwise. This is the hot loop of
+    /// every encoder: it neither allocates nor checks more than it must.
+    #[inline(always)]
+    pub fn for_each<const N: usize>(&self, mut each: impl FnMut(usize, [&Fragment; N])) {
+        if N != self.labels() {
+            return;
+        }
+        let mut index = 0;
+        self.each_record(|record, layout| {
+            let fragments =
+                std::array::from_fn(|k| self.fragments.get(layout.fragment_id(record, k)));
+            each(index, fragments);
+            index += 1;
+        });
+    }
+
+    /// Calls `each` with the index and the fragments of every series, whatever their number.
+    pub fn for_each_slice<'a>(&'a self, mut each: impl FnMut(usize, &[&'a Fragment])) {
+        let mut fragments = Vec::with_capacity(self.labels());
+        let mut index = 0;
+        self.each_record(|record, layout| {
+            fragments.clear();
+            fragments.extend(
+                (0..layout.labels).map(|k| self.fragments.get(layout.fragment_id(record, k))),
+            );
+            each(index, &fragments);
+            index += 1;
+        });
+    }
+
+    /// The fragments of one series.
+    pub fn fragments(&self, index: usize) -> Vec<&Fragment> {
+        let mut fragments = Vec::new();
+        let Some(records) = &self.records else {
+            return fragments;
+        };
+        let layout = records.layout;
+        let mut read = |record: &[AtomicU64]| {
+            let ids = (0..layout.labels).map(|k| layout.fragment_id(record, k));
+            fragments.extend(ids.map(|id| self.fragments.get(id)));
+        };
+        match &self.rows {
+            Rows::All(len) if index < *len => {
+                let mut at = index * layout.width;
+                for chunk in records.chunks() {
+                    if let Some(record) = chunk.get(at..at + layout.width) {
+                        read(record);
+                        break;
+                    }
+                    at -= chunk.len();
+                }
+            }
+            Rows::All(_) => {}
+            Rows::Some(rows) => {
+                if let Some(&row) = rows.get(index) {
+                    records.rows(&[row], read);
+                }
+            }
+        }
+        fragments
+    }
+
+    #[inline(always)]
+    fn each_record(&self, mut each: impl FnMut(&[AtomicU64], RecordLayout)) {
+        let Some(records) = &self.records else {
+            let none = RecordLayout {
+                width: 0,
+                first_label: 0,
+                labels: 0,
+            };
+            return (0..self.len()).for_each(|_| each(&[], none));
+        };
+        let layout = records.layout;
+        match &self.rows {
+            Rows::All(len) => {
+                let mut left = *len;
+                for chunk in records.chunks() {
+                    let here = (chunk.len() / layout.width).min(left);
+                    for record in chunk[..here * layout.width].chunks_exact(layout.width) {
+                        each(record, layout);
+                    }
+                    left -= here;
+                    if left == 0 {
+                        break;
+                    }
+                }
+            }
+            Rows::Some(rows) => records.rows(rows, |record| each(record, layout)),
+        }
+    }
+}
+
+/// Collects the labels of a family that is built row by row.
+#[derive(Debug)]
+pub(crate) struct SeriesBuilder {
+    names: Vec<LabelName>,
+    fragments: Fragments,
+    interned: Vec<HashMap<Box<str>, u32>>,
+    next_fragment: u32,
+    /// The fragment ids of every row, one after the other.
+    ids: Vec<u32>,
+    rows: HashSet<Box<[u32]>>,
+}
+
+impl SeriesBuilder {
+    /// An id no fragment has: the row lacks the label.
+    const ABSENT: u32 = u32::MAX;
+
+    pub(crate) fn new(names: &[LabelName]) -> Self {
+        Self {
+            names: names.to_vec(),
+            fragments: Fragments::default(),
+            interned: names.iter().map(|_| HashMap::new()).collect(),
+            next_fragment: 0,
+            ids: Vec::new(),
+            rows: HashSet::new(),
+        }
+    }
+
+    /// Adds a row with one value a label, `None` or empty where it is absent.
+    ///
+    /// Returns whether the row is new.
+    pub(crate) fn push<'a>(&mut self, values: impl Iterator<Item = Option<&'a str>>) -> bool {
+        let start = self.ids.len();
+        for (k, value) in values.enumerate() {
+            let id = match value {
+                None | Some("") => Self::ABSENT,
+                Some(value) => self.intern(k, value),
+            };
+            self.ids.push(id);
+        }
+        if !self.rows.insert(self.ids[start..].into()) {
+            self.ids.truncate(start);
+            return false;
+        }
+        true
+    }
+
+    fn intern(&mut self, k: usize, value: &str) -> u32 {
+        if let Some(&id) = self.interned[k].get(value) {
+            return id;
+        }
+        let id = self.next_fragment;
+        self.next_fragment = Fragments::following(id);
+        self.fragments
+            .set(id, Fragment::new(&self.names[k], value, k == 0));
+        self.interned[k].insert(value.into(), id);
+        id
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn finish(self) -> Series {
+        let labels = self.names.len();
+        let rows = Rows::All(self.rows.len());
+        if labels == 0 {
+            return Series {
+                fragments: self.fragments,
+                records: None,
+                rows,
+                _hold: None,
+            };
+        }
+        let layout = RecordLayout {
+            width: labels.div_ceil(2),
+            first_label: 0,
+            labels,
+        };
+        let words: Arc<[AtomicU64]> = (0..self.rows.len() * layout.width)
+            .map(|_| AtomicU64::new(0))
+            .collect();
+        for (record, ids) in words
+            .chunks_exact(layout.width)
+            .zip(self.ids.chunks_exact(labels))
+        {
+            for (k, &id) in ids.iter().enumerate() {
+                layout.set_fragment_id(record, k, id);
+            }
+        }
+        let records = Records::new(Arc::new(vec![words]), layout);
+        Series {
+            fragments: self.fragments,
+            records: Some(records),
+            rows,
+            _hold: None,
+        }
+    }
+}

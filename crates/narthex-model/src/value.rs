@@ -1,0 +1,363 @@
+//! The value side of a family: one column for all series.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A value that is exact where it is whole.
+///
+/// Counters beyond 2^53 keep every digit, which an `f64` would lose.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Number {
+    /// A whole number, never negative.
+    Unsigned(u64),
+    /// Any other number, NaN and the infinities included.
+    Float(f64),
+}
+
+impl Number {
+    /// The nearest `f64`.
+    #[inline]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Unsigned(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+}
+
+/// Numbers are equal when they have the same value; NaN equals NaN, so that pages can be compared.
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (Self::Unsigned(a), Self::Unsigned(b)) => a == b,
+            (a, b) => a.as_f64() == b.as_f64() || (a.as_f64().is_nan() && b.as_f64().is_nan()),
+        }
+    }
+}
+
+impl From<u64> for Number {
+    fn from(value: u64) -> Self {
+        Self::Unsigned(value)
+    }
+}
+
+impl From<u32> for Number {
+    fn from(value: u32) -> Self {
+        Self::Unsigned(value.into())
+    }
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+impl From<bool> for Number {
+    fn from(value: bool) -> Self {
+        Self::Unsigned(value.into())
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned(value) => fmt::Debug::fmt(value, f),
+            Self::Float(value) => fmt::Debug::fmt(value, f),
+        }
+    }
+}
+
+/// The upper bounds of a histogram's buckets: finite or -Inf, strictly ascending; +Inf is implied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds(Arc<[f64]>);
+
+impl Bounds {
+    /// Checks `bounds`; a +Inf at the end is dropped, for every histogram has that bucket.
+    ///
+    /// # Errors
+    /// Returns a [`BoundsError`] for an empty list, for NaN, for +Inf anywhere else, and where a
+    /// bound does not lie above the one before it.
+    pub fn new(bounds: &[f64]) -> Result<Self, BoundsError> {
+        let finite = match bounds {
+            [finite @ .., last] if *last == f64::INFINITY => finite,
+            all => all,
+        };
+        if finite.is_empty() {
+            return Err(BoundsError(BoundsFault::Empty));
+        }
+        for (at, &bound) in finite.iter().enumerate() {
+            if bound.is_nan() || bound == f64::INFINITY {
+                return Err(BoundsError(BoundsFault::NotFinite { at, bound }));
+            }
+        }
+        for (at, pair) in finite.windows(2).enumerate() {
+            if pair[0] >= pair[1] {
+                let fault = BoundsFault::NotAscending {
+                    at: at + 1,
+                    before: pair[0],
+                    bound: pair[1],
+                };
+                return Err(BoundsError(fault));
+            }
+        }
+        Ok(Self(finite.into()))
+    }
+
+    /// The bounds without +Inf.
+    pub fn as_slice(&self) -> &[f64] {
+        &self.0
+    }
+
+    /// The number of buckets, the +Inf bucket included.
+    pub fn buckets(&self) -> usize {
+        self.0.len() + 1
+    }
+}
+
+/// A list of bucket bounds that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BoundsError(BoundsFault);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum BoundsFault {
+    Empty,
+    NotFinite { at: usize, bound: f64 },
+    NotAscending { at: usize, before: f64, bound: f64 },
+}
+
+impl fmt::Display for BoundsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            BoundsFault::Empty => f.write_str("a histogram needs a bucket beside +Inf"),
+            BoundsFault::NotFinite { at, bound } => {
+                write!(f, "bucket {} is {bound}, which is not a bound", at + 1)
+            }
+            BoundsFault::NotAscending { at, before, bound } => write!(
+                f,
+                "bucket {} is {bound}, which is not above {before}: bounds must ascend",
+                at + 1
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BoundsError {}
+
+/// The values of all series of a family, in the order of its series.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Column {
+    /// Whole numbers.
+    Unsigned(Vec<u64>),
+    /// Floating-point numbers.
+    Float(Vec<f64>),
+    /// Whole and floating-point numbers beside each other.
+    Mixed(Vec<Number>),
+    /// Classic histograms with common bounds.
+    Histogram(HistogramColumn),
+}
+
+impl Column {
+    /// The number of series.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Unsigned(values) => values.len(),
+            Self::Float(values) => values.len(),
+            Self::Mixed(values) => values.len(),
+            Self::Histogram(column) => column.sums.len(),
+        }
+    }
+
+    /// Whether there is no series.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of series `index`.
+    pub fn value(&self, index: usize) -> Option<Value<'_>> {
+        Some(match self {
+            Self::Unsigned(values) => Value::Number(Number::Unsigned(*values.get(index)?)),
+            Self::Float(values) => Value::Number(Number::Float(*values.get(index)?)),
+            Self::Mixed(values) => Value::Number(*values.get(index)?),
+            Self::Histogram(column) => Value::Histogram(column.get(index)?),
+        })
+    }
+
+    /// The column as the narrowest variant that holds `numbers`.
+    pub fn from_numbers(numbers: Vec<Number>) -> Self {
+        let unsigned = |n: &Number| match n {
+            Number::Unsigned(value) => Some(*value),
+            Number::Float(_) => None,
+        };
+        let float = |n: &Number| match n {
+            Number::Float(value) => Some(*value),
+            Number::Unsigned(_) => None,
+        };
+        if let Some(values) = numbers.iter().map(unsigned).collect() {
+            Self::Unsigned(values)
+        } else if let Some(values) = numbers.iter().map(float).collect() {
+            Self::Float(values)
+        } else {
+            Self::Mixed(numbers)
+        }
+    }
+}
+
+/// Classic histograms with common bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramColumn {
+    bounds: Bounds,
+    /// Observations in each bucket alone, not cumulated, series after series; a snapshot that adds
+    /// them up has `_count` equal to the +Inf bucket by construction.
+    counts: Vec<u64>,
+    sums: Vec<f64>,
+}
+
+impl HistogramColumn {
+    /// An empty column.
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            counts: Vec::new(),
+            sums: Vec::new(),
+        }
+    }
+
+    /// Adds a series: the observations in each bucket alone, +Inf last, and their sum.
+    ///
+    /// Missing counts are 0, surplus ones are added to the +Inf bucket.
+    pub fn push(&mut self, counts: impl IntoIterator<Item = u64>, sum: f64) {
+        let buckets = self.bounds.buckets();
+        let start = self.counts.len();
+        self.counts.resize(start + buckets, 0);
+        for (k, count) in counts.into_iter().enumerate() {
+            let bucket = &mut self.counts[start + k.min(buckets - 1)];
+            *bucket = bucket.wrapping_add(count);
+        }
+        self.sums.push(sum);
+    }
+
+    /// The bounds all series share.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// The histogram of series `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Histogram<'_>> {
+        let buckets = self.bounds.buckets();
+        let counts = self.counts.get(index * buckets..(index + 1) * buckets)?;
+        Some(Histogram {
+            bounds: &self.bounds,
+            counts,
+            sum: *self.sums.get(index)?,
+        })
+    }
+
+    fn append(&mut self, other: &Self, index: usize) {
+        if let Some(histogram) = other.get(index) {
+            self.counts.extend_from_slice(histogram.counts);
+            self.sums.push(histogram.sum);
+        }
+    }
+}
+
+/// The value of one series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// A single number.
+    Number(Number),
+    /// A classic histogram.
+    Histogram(Histogram<'a>),
+}
+
+/// A classic histogram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Histogram<'a> {
+    bounds: &'a Bounds,
+    counts: &'a [u64],
+    sum: f64,
+}
+
+impl<'a> Histogram<'a> {
+    /// The buckets' upper bounds and cumulative counts, the +Inf bucket last.
+    pub fn buckets(self) -> impl Iterator<Item = (f64, u64)> + use<'a> {
+        let bounds = self
+            .bounds
+            .as_slice()
+            .iter()
+            .copied()
+            .chain([f64::INFINITY]);
+        bounds.zip(self.counts).scan(0u64, |total, (bound, count)| {
+            *total = total.wrapping_add(*count);
+            Some((bound, *total))
+        })
+    }
+
+    /// The observations in each bucket alone, the +Inf bucket last.
+    pub fn counts(self) -> &'a [u64] {
+        self.counts
+    }
+
+    /// The number of observations.
+    pub fn count(self) -> u64 {
+        self.counts
+            .iter()
+            .fold(0, |total, count| total.wrapping_add(*count))
+    }
+
+    /// The sum of all observed values.
+    pub fn sum(self) -> f64 {
+        self.sum
+    }
+}
+
+/// A column under construction.
+#[derive(Debug)]
+pub(crate) enum ColumnBuilder {
+    Numbers(Vec<Number>),
+    Histogram(HistogramColumn),
+}
+
+impl ColumnBuilder {
+    /// An empty column of the kind of `column`.
+    pub(crate) fn like(column: &Column) -> Self {
+        match column {
+            Column::Histogram(column) => {
+                Self::Histogram(HistogramColumn::new(column.bounds.clone()))
+            }
+            Column::Unsigned(_) | Column::Float(_) | Column::Mixed(_) => Self::Numbers(Vec::new()),
+        }
+    }
+
+    /// Whether values of `column` may be appended.
+    pub(crate) fn accepts(&self, column: &Column) -> bool {
+        match (self, column) {
+            (Self::Histogram(to), Column::Histogram(from)) => to.bounds == from.bounds,
+            (Self::Histogram(_), _) | (Self::Numbers(_), Column::Histogram(_)) => false,
+            (Self::Numbers(_), _) => true,
+        }
+    }
+
+    pub(crate) fn append(&mut self, column: &Column, index: usize) {
+        match (self, column) {
+            (Self::Histogram(to), Column::Histogram(from)) => to.append(from, index),
+            (Self::Numbers(numbers), column) => {
+                if let Some(Value::Number(number)) = column.value(index) {
+                    numbers.push(number);
+                }
+            }
+            (Self::Histogram(_), _) => {}
+        }
+    }
+
+    pub(crate) fn finish(self) -> Column {
+        match self {
+            Self::Numbers(numbers) => Column::from_numbers(numbers),
+            Self::Histogram(column) => Column::Histogram(column),
+        }
+    }
+}
