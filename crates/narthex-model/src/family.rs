@@ -74,21 +74,10 @@ impl MetricFamily {
     ) -> Result<Self, FamilyError> {
         let labels = metadata.label_names().len();
         if series.labels() != labels || series.len() != values.len() {
-            let fault = FamilyFault::Parts {
-                series: series.len(),
-                values: values.len(),
-            };
-            return Err(FamilyError {
-                family: metadata.name().as_str().into(),
-                fault,
-            });
+            let fault = FamilyFault::Parts { series: series.len(), values: values.len() };
+            return Err(FamilyError { family: metadata.name().as_str().into(), fault });
         }
-        Ok(Self {
-            metadata,
-            series,
-            values,
-            timestamps: None,
-        })
+        Ok(Self { metadata, series, values, timestamps: None })
     }
 
     /// Everything but the series.
@@ -134,16 +123,8 @@ impl MetricFamily {
     /// One series.
     pub fn metric(&self, index: usize) -> Option<Metric<'_>> {
         let value = self.values.value(index)?;
-        let timestamp = self
-            .timestamps
-            .as_ref()
-            .and_then(|all| all.get(index).copied().flatten());
-        Some(Metric {
-            family: self,
-            index,
-            value,
-            timestamp,
-        })
+        let timestamp = self.timestamps.as_ref().and_then(|all| all.get(index).copied().flatten());
+        Some(Metric { family: self, index, value, timestamp })
     }
 
     /// All series.
@@ -202,12 +183,8 @@ impl MetricFamily {
             }
         }
         labels.sort();
-        let plain = Metadata::new(
-            self.name().clone(),
-            self.metric_type(),
-            self.metadata.help(),
-        )
-        .with_unit(self.metadata.unit());
+        let plain = Metadata::new(self.name().clone(), self.metric_type(), self.metadata.help())
+            .with_unit(self.metadata.unit());
         let kept = if keep_consts { consts[0] } else { &[] };
         let metadata = plain
             .with_const_labels(kept.iter().cloned())
@@ -222,10 +199,7 @@ impl MetricFamily {
         for metric in self.metrics() {
             rows.push(metric);
         }
-        let dropped = other
-            .metrics()
-            .filter(|metric| !rows.push(metric.clone()))
-            .count();
+        let dropped = other.metrics().filter(|metric| !rows.push(metric.clone())).count();
         Ok((rows.finish(Arc::new(metadata)), dropped))
     }
 }
@@ -235,10 +209,8 @@ impl MetricFamily {
 impl PartialEq for MetricFamily {
     fn eq(&self, other: &Self) -> bool {
         let labels = |metric: Metric<'_>| {
-            let mut labels: Vec<_> = metric
-                .labels()
-                .map(|(name, value)| (name.clone(), value.into_owned()))
-                .collect();
+            let mut labels: Vec<_> =
+                metric.labels().map(|(name, value)| (name.clone(), value.into_owned())).collect();
             labels.sort();
             labels
         };
@@ -266,10 +238,8 @@ impl<'a> Metric<'a> {
     /// The labels the series has, constant ones first; absent ones are left out.
     pub fn labels(&self) -> impl Iterator<Item = (&'a LabelName, Cow<'a, str>)> + use<'a> {
         let metadata: &'a Metadata = &self.family.metadata;
-        let constant = metadata
-            .const_labels()
-            .iter()
-            .map(|label| (&label.name, Cow::Borrowed(&*label.value)));
+        let constant =
+            metadata.const_labels().iter().map(|label| (&label.name, Cow::Borrowed(&*label.value)));
         let own = metadata
             .label_names()
             .iter()
@@ -281,9 +251,7 @@ impl<'a> Metric<'a> {
 
     /// The value of one label, if the series has it.
     pub fn label(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.labels()
-            .find(|(label, _)| label.as_str() == name)
-            .map(|(_, value)| value)
+        self.labels().find(|(label, _)| label.as_str() == name).map(|(_, value)| value)
     }
 
     /// The value.
@@ -335,10 +303,7 @@ impl FamilyRows {
     fn push(&mut self, metric: Metric<'_>) -> bool {
         let labels: Vec<_> = metric.labels().collect();
         let value = |name: &LabelName| {
-            labels
-                .iter()
-                .find(|(label, _)| *label == name)
-                .map(|(_, value)| &**value)
+            labels.iter().find(|(label, _)| *label == name).map(|(_, value)| &**value)
         };
         let new = self.series.push(self.names.iter().map(value));
         if new {
@@ -368,6 +333,8 @@ pub struct FamilyBuilder {
     metric_type: MetricType,
     const_labels: Vec<Label>,
     label_names: Vec<LabelName>,
+    /// Which of a row's values belongs to each label name, for the names are kept sorted.
+    order: Vec<usize>,
     series: SeriesBuilder,
     numbers: Vec<Number>,
     histogram: Option<HistogramColumn>,
@@ -386,6 +353,7 @@ impl FamilyBuilder {
             metric_type,
             const_labels: Vec::new(),
             label_names: Vec::new(),
+            order: Vec::new(),
             series: SeriesBuilder::new(&[]),
             numbers: Vec::new(),
             histogram: None,
@@ -414,10 +382,7 @@ impl FamilyBuilder {
     pub fn const_label(mut self, name: &str, value: impl Into<String>) -> Self {
         match self.label_name(name) {
             Ok(name) => {
-                self.const_labels.push(Label {
-                    name,
-                    value: value.into().into(),
-                });
+                self.const_labels.push(Label { name, value: value.into().into() });
             }
             Err(error) => self.fail(FamilyFault::Name(error)),
         }
@@ -425,16 +390,18 @@ impl FamilyBuilder {
     }
 
     /// Names the labels that tell the series apart, before any sample is added.
+    ///
+    /// Samples give their values in this order; pages show the labels sorted by name.
     #[must_use]
     pub fn label_names<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        let names: Result<Vec<_>, _> = names
-            .into_iter()
-            .map(|name| self.label_name(name.as_ref()))
-            .collect();
+        let names: Result<Vec<_>, _> =
+            names.into_iter().map(|name| self.label_name(name.as_ref())).collect();
         match names {
             Ok(names) => {
-                self.series = SeriesBuilder::new(&names);
-                self.label_names = names;
+                self.order = (0..names.len()).collect();
+                self.order.sort_by(|&a, &b| names[a].cmp(&names[b]));
+                self.label_names = self.order.iter().map(|&k| names[k].clone()).collect();
+                self.series = SeriesBuilder::new(&self.label_names);
             }
             Err(error) => self.fail(FamilyFault::Name(error)),
         }
@@ -505,18 +472,12 @@ impl FamilyBuilder {
     /// values, two series with the same labels, a reserved or repeated label, or bad bounds.
     pub fn build(self) -> Result<MetricFamily, FamilyError> {
         let family: Box<str> = self.name.as_str().into();
-        let fail = |fault| FamilyError {
-            family: family.clone(),
-            fault,
-        };
+        let fail = |fault| FamilyError { family: family.clone(), fault };
         if let Some(fault) = self.fault {
             return Err(fail(fault));
         }
-        let name = if self.utf8 {
-            MetricName::new_utf8(&self.name)
-        } else {
-            MetricName::new(&self.name)
-        };
+        let name =
+            if self.utf8 { MetricName::new_utf8(&self.name) } else { MetricName::new(&self.name) };
         let name = name.map_err(|error| fail(FamilyFault::Name(error)))?;
         let metadata = Metadata::new(name, self.metric_type, &self.help)
             .with_unit(&self.unit)
@@ -544,24 +505,12 @@ impl FamilyBuilder {
         let values: Vec<V> = labels.into_iter().collect();
         let expected = self.label_names.len();
         if values.len() != expected {
-            self.fail(FamilyFault::LabelCount {
-                expected,
-                got: values.len(),
-            });
+            self.fail(FamilyFault::LabelCount { expected, got: values.len() });
             return false;
         }
-        if !self
-            .series
-            .push(values.iter().map(|value| Some(value.as_ref())))
-        {
-            let labels = values
-                .iter()
-                .map(AsRef::as_ref)
-                .collect::<Vec<_>>()
-                .join("\", \"");
-            self.fail(FamilyFault::DuplicateSeries {
-                labels: labels.into(),
-            });
+        if !self.series.push(self.order.iter().map(|&k| Some(values[k].as_ref()))) {
+            let labels = values.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\", \"");
+            self.fail(FamilyFault::DuplicateSeries { labels: labels.into() });
             return false;
         }
         self.timestamps.push(timestamp);
@@ -569,11 +518,7 @@ impl FamilyBuilder {
     }
 
     fn label_name(&self, name: &str) -> Result<LabelName, NameError> {
-        if self.utf8 {
-            LabelName::new_utf8(name)
-        } else {
-            LabelName::new(name)
-        }
+        if self.utf8 { LabelName::new_utf8(name) } else { LabelName::new(name) }
     }
 
     fn fail(&mut self, fault: FamilyFault) {
@@ -615,25 +560,16 @@ impl fmt::Display for FamilyError {
             }
             FamilyFault::Bounds(_) => write!(f, "the buckets of `{family}` cannot be used"),
             FamilyFault::LabelCount { expected, got } => {
-                write!(
-                    f,
-                    "`{family}` has {expected} labels, but a sample gives {got} values"
-                )
+                write!(f, "`{family}` has {expected} labels, but a sample gives {got} values")
             }
             FamilyFault::DuplicateSeries { labels } => {
-                write!(
-                    f,
-                    "`{family}` has two samples with the label values \"{labels}\""
-                )
+                write!(f, "`{family}` has two samples with the label values \"{labels}\"")
             }
             FamilyFault::Kind => {
                 write!(f, "`{family}` mixes histograms and numbers")
             }
             FamilyFault::Parts { series, values } => {
-                write!(
-                    f,
-                    "`{family}` has labels for {series} series and {values} values"
-                )
+                write!(f, "`{family}` has labels for {series} series and {values} values")
             }
         }
     }

@@ -60,12 +60,7 @@ impl Fragment {
             block
         });
         let first = blocks.next().unwrap_or([0; BLOCK]);
-        Self {
-            first,
-            rest: blocks.collect(),
-            len,
-            value_at,
-        }
+        Self { first, rest: blocks.collect(), len, value_at }
     }
 
     /// The first block of the padded text.
@@ -191,11 +186,7 @@ impl Fragments {
 
     /// The id to use after `id`; ids start at 0 and leave a gap where the small first chunk ends.
     pub fn following(id: u32) -> u32 {
-        if id + 1 == Self::SMALL {
-            1 << Self::LOG
-        } else {
-            id + 1
-        }
+        if id + 1 == Self::SMALL { 1 << Self::LOG } else { id + 1 }
     }
 
     /// The fragment `id`, or the absent one.
@@ -216,11 +207,7 @@ impl Fragments {
         let (chunk, at) = Self::place(id);
         let chunks = Arc::make_mut(&mut self.0);
         while chunks.len() <= chunk {
-            let len = if chunks.is_empty() {
-                Self::SMALL
-            } else {
-                1 << Self::LOG
-            };
+            let len = if chunks.is_empty() { Self::SMALL } else { 1 << Self::LOG };
             chunks.push((0..len).map(|_| OnceLock::new()).collect());
         }
         let slots = &mut chunks[chunk];
@@ -245,19 +232,13 @@ impl Fragments {
 
     #[inline(always)]
     fn place(id: u32) -> (usize, usize) {
-        (
-            (id >> Self::LOG) as usize,
-            (id & ((1 << Self::LOG) - 1)) as usize,
-        )
+        ((id >> Self::LOG) as usize, (id & ((1 << Self::LOG) - 1)) as usize)
     }
 }
 
 impl fmt::Debug for Fragments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self
-            .0
-            .iter()
-            .flat_map(|chunk| chunk.iter().filter_map(OnceLock::get));
+        let set = self.0.iter().flat_map(|chunk| chunk.iter().filter_map(OnceLock::get));
         f.debug_list().entries(set).finish()
     }
 }
@@ -280,16 +261,7 @@ mod tests {
     #[test]
     fn escapes_once_and_gives_the_value_back() {
         let long = "x".repeat(100);
-        for value in [
-            "",
-            "/a",
-            "C:\\DIR",
-            "a\nb",
-            "\"q\"",
-            "\u{2028}é\0\r\t",
-            "\\n",
-            &long,
-        ] {
+        for value in ["", "/a", "C:\\DIR", "a\nb", "\"q\"", "\u{2028}é\0\r\t", "\\n", &long] {
             let fragment = fragment(value);
             assert_eq!(fragment.value(), value);
             assert_eq!(fragment.len(), text(&fragment).len());

@@ -144,18 +144,9 @@ impl Metadata {
 
     fn check(&self) -> Result<(), MetadataError> {
         let error = |label: &LabelName, fault| {
-            Err(MetadataError {
-                family: self.name.clone(),
-                label: label.clone(),
-                fault,
-            })
+            Err(MetadataError { family: self.name.clone(), label: label.clone(), fault })
         };
-        let names = || {
-            self.const_labels
-                .iter()
-                .map(|label| &label.name)
-                .chain(&self.label_names)
-        };
+        let names = || self.const_labels.iter().map(|label| &label.name).chain(&self.label_names);
         for (at, name) in names().enumerate() {
             if self.metric_type.reserved_label() == Some(name.as_str()) {
                 return error(name, LabelFault::Reserved(self.metric_type));
@@ -221,18 +212,11 @@ impl MetadataError {
 
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            family,
-            label,
-            fault,
-        } = self;
+        let Self { family, label, fault } = self;
         match fault {
             LabelFault::Duplicate => write!(f, "label `{label}` is given twice for `{family}`"),
             LabelFault::Reserved(metric_type) => {
-                write!(
-                    f,
-                    "label `{label}` of `{family}` is reserved in a {metric_type}"
-                )
+                write!(f, "label `{label}` of `{family}` is reserved in a {metric_type}")
             }
         }
     }

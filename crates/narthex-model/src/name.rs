@@ -142,20 +142,12 @@ impl fmt::Display for NameError {
             NameKind::Metric => ("metric", "a letter, digit, `_` or `:`"),
             NameKind::Label => ("label", "a letter, digit or `_`"),
         };
-        write!(
-            f,
-            "`{}` is not a valid {kind} name: ",
-            self.name.escape_debug()
-        )?;
+        write!(f, "`{}` is not a valid {kind} name: ", self.name.escape_debug())?;
         match self.fault {
             Fault::Empty => f.write_str("it is empty"),
             Fault::LeadingDigit => f.write_str("it starts with a digit"),
             Fault::Character { at, character } => {
-                write!(
-                    f,
-                    "`{}` at byte {at} is not {allowed}",
-                    character.escape_debug()
-                )
+                write!(f, "`{}` at byte {at} is not {allowed}", character.escape_debug())
             }
             Fault::Reserved => f.write_str("the prefix `__` is reserved for the Prometheus server"),
         }
@@ -172,11 +164,7 @@ impl std::error::Error for NameError {}
 
 fn check_not_empty(name: &str, kind: NameKind) -> Result<(), NameError> {
     if name.is_empty() {
-        return Err(NameError {
-            name: name.into(),
-            kind,
-            fault: Fault::Empty,
-        });
+        return Err(NameError { name: name.into(), kind, fault: Fault::Empty });
     }
     Ok(())
 }
@@ -193,11 +181,7 @@ fn check_classic(name: &str, kind: NameKind) -> Result<(), NameError> {
             .map(|(at, character)| Fault::Character { at, character })
     };
     match fault {
-        Some(fault) => Err(NameError {
-            name: name.into(),
-            kind,
-            fault,
-        }),
+        Some(fault) => Err(NameError { name: name.into(), kind, fault }),
         None => Ok(()),
     }
 }

@@ -60,10 +60,7 @@ impl Scrape {
 
     /// The family of a name.
     pub fn family(&self, name: &str) -> Option<&MetricFamily> {
-        let at = self
-            .families
-            .binary_search_by(|family| family.name().as_str().cmp(name))
-            .ok()?;
+        let at = self.families.binary_search_by(|family| family.name().as_str().cmp(name)).ok()?;
         self.families.get(at)
     }
 
@@ -97,10 +94,7 @@ enum Fault {
 impl Problem {
     /// A problem that a collector's owner found.
     pub fn new(family: MetricName, reason: impl fmt::Display) -> Self {
-        Self {
-            family,
-            fault: Fault::Other(reason.to_string().into()),
-        }
+        Self { family, fault: Fault::Other(reason.to_string().into()) }
     }
 
     /// The family at fault.
@@ -122,28 +116,21 @@ impl fmt::Display for Problem {
                 f,
                 "family `{family}` was given twice: {dropped} series that both have are left out"
             ),
-            Fault::SampleName { of } => write!(
-                f,
-                "family `{family}` is left out: `{of}` writes samples of that name"
-            ),
+            Fault::SampleName { of } => {
+                write!(f, "family `{family}` is left out: `{of}` writes samples of that name")
+            }
             Fault::Other(reason) => write!(f, "family `{family}` is left out: {reason}"),
         }
     }
 }
 
 fn merge_same_names(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem>) {
-    if families
-        .windows(2)
-        .all(|pair| pair[0].name() != pair[1].name())
-    {
+    if families.windows(2).all(|pair| pair[0].name() != pair[1].name()) {
         return;
     }
     let mut merged: Vec<MetricFamily> = Vec::with_capacity(families.len());
     for family in families.drain(..) {
-        let Some(last) = merged
-            .last_mut()
-            .filter(|last| last.name() == family.name())
-        else {
+        let Some(last) = merged.last_mut().filter(|last| last.name() == family.name()) else {
             merged.push(family);
             continue;
         };
@@ -153,16 +140,10 @@ fn merge_same_names(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem
                 *last = whole;
                 if dropped > 0 {
                     let fault = Fault::DuplicateSeries { dropped };
-                    problems.push(Problem {
-                        family: name,
-                        fault,
-                    });
+                    problems.push(Problem { family: name, fault });
                 }
             }
-            Err(_) => problems.push(Problem {
-                family: name,
-                fault: Fault::Unmergeable,
-            }),
+            Err(_) => problems.push(Problem { family: name, fault: Fault::Unmergeable }),
         }
     }
     *families = merged;
@@ -174,24 +155,17 @@ fn drop_sample_name_clashes(families: &mut Vec<MetricFamily>, problems: &mut Vec
     let owner = |name: &MetricName| {
         SUFFIXES.iter().find_map(|suffix| {
             let base = name.as_str().strip_suffix(suffix)?;
-            let at = families
-                .binary_search_by(|f| f.name().as_str().cmp(base))
-                .ok()?;
+            let at = families.binary_search_by(|f| f.name().as_str().cmp(base)).ok()?;
             let family = &families[at];
             let writes = family.metric_type().sample_suffixes().contains(suffix);
             writes.then(|| family.name().clone())
         })
     };
-    let clashes: Vec<_> = families
-        .iter()
-        .filter_map(|f| Some((f.name().clone(), owner(f.name())?)))
-        .collect();
+    let clashes: Vec<_> =
+        families.iter().filter_map(|f| Some((f.name().clone(), owner(f.name())?))).collect();
     for (family, of) in clashes {
         families.retain(|other| *other.name() != family);
-        problems.push(Problem {
-            family,
-            fault: Fault::SampleName { of },
-        });
+        problems.push(Problem { family, fault: Fault::SampleName { of } });
     }
 }
 

@@ -86,12 +86,7 @@ impl Records {
 
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Records({} chunks, {:?})",
-            self.chunks.len(),
-            self.layout
-        )
+        write!(f, "Records({} chunks, {:?})", self.chunks.len(), self.layout)
     }
 }
 
@@ -133,24 +128,14 @@ pub struct Series {
 impl Series {
     /// One series without labels.
     pub fn unlabelled() -> Self {
-        Self {
-            fragments: Fragments::default(),
-            records: None,
-            rows: Rows::All(1),
-            _hold: None,
-        }
+        Self { fragments: Fragments::default(), records: None, rows: Rows::All(1), _hold: None }
     }
 
     /// A snapshot of a live family.
     ///
     /// The family must not rewrite the shown records before `hold` is dropped everywhere else.
     pub fn shared(fragments: Fragments, records: Records, rows: Rows, hold: Arc<()>) -> Self {
-        Self {
-            fragments,
-            records: Some(records),
-            rows,
-            _hold: Some(hold),
-        }
+        Self { fragments, records: Some(records), rows, _hold: Some(hold) }
     }
 
     /// The number of series.
@@ -165,9 +150,7 @@ impl Series {
 
     /// The number of labels a series has, absent ones included.
     pub fn labels(&self) -> usize {
-        self.records
-            .as_ref()
-            .map_or(0, |records| records.layout.labels)
+        self.records.as_ref().map_or(0, |records| records.layout.labels)
     }
 
     /// Calls `each` with the index and the fragments of every series, in order.
@@ -237,11 +220,7 @@ impl Series {
     #[inline(always)]
     fn each_record(&self, mut each: impl FnMut(&[AtomicU64], RecordLayout)) {
         let Some(records) = &self.records else {
-            let none = RecordLayout {
-                width: 0,
-                first_label: 0,
-                labels: 0,
-            };
+            let none = RecordLayout { width: 0, first_label: 0, labels: 0 };
             return (0..self.len()).for_each(|_| each(&[], none));
         };
         let layout = records.layout;
@@ -316,49 +295,26 @@ impl SeriesBuilder {
         }
         let id = self.next_fragment;
         self.next_fragment = Fragments::following(id);
-        self.fragments
-            .set(id, Fragment::new(&self.names[k], value, k == 0));
+        self.fragments.set(id, Fragment::new(&self.names[k], value, k == 0));
         self.interned[k].insert(value.into(), id);
         id
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
     }
 
     pub(crate) fn finish(self) -> Series {
         let labels = self.names.len();
         let rows = Rows::All(self.rows.len());
         if labels == 0 {
-            return Series {
-                fragments: self.fragments,
-                records: None,
-                rows,
-                _hold: None,
-            };
+            return Series { fragments: self.fragments, records: None, rows, _hold: None };
         }
-        let layout = RecordLayout {
-            width: labels.div_ceil(2),
-            first_label: 0,
-            labels,
-        };
-        let words: Arc<[AtomicU64]> = (0..self.rows.len() * layout.width)
-            .map(|_| AtomicU64::new(0))
-            .collect();
-        for (record, ids) in words
-            .chunks_exact(layout.width)
-            .zip(self.ids.chunks_exact(labels))
-        {
+        let layout = RecordLayout { width: labels.div_ceil(2), first_label: 0, labels };
+        let words: Arc<[AtomicU64]> =
+            (0..self.rows.len() * layout.width).map(|_| AtomicU64::new(0)).collect();
+        for (record, ids) in words.chunks_exact(layout.width).zip(self.ids.chunks_exact(labels)) {
             for (k, &id) in ids.iter().enumerate() {
                 layout.set_fragment_id(record, k, id);
             }
         }
         let records = Records::new(Arc::new(vec![words]), layout);
-        Series {
-            fragments: self.fragments,
-            records: Some(records),
-            rows,
-            _hold: None,
-        }
+        Series { fragments: self.fragments, records: Some(records), rows, _hold: None }
     }
 }

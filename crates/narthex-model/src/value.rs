@@ -94,11 +94,8 @@ impl Bounds {
         }
         for (at, pair) in finite.windows(2).enumerate() {
             if pair[0] >= pair[1] {
-                let fault = BoundsFault::NotAscending {
-                    at: at + 1,
-                    before: pair[0],
-                    bound: pair[1],
-                };
+                let fault =
+                    BoundsFault::NotAscending { at: at + 1, before: pair[0], bound: pair[1] };
                 return Err(BoundsError(fault));
             }
         }
@@ -218,11 +215,7 @@ pub struct HistogramColumn {
 impl HistogramColumn {
     /// An empty column.
     pub fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            counts: Vec::new(),
-            sums: Vec::new(),
-        }
+        Self { bounds, counts: Vec::new(), sums: Vec::new() }
     }
 
     /// Adds a series: the observations in each bucket alone, +Inf last, and their sum.
@@ -249,11 +242,7 @@ impl HistogramColumn {
     pub fn get(&self, index: usize) -> Option<Histogram<'_>> {
         let buckets = self.bounds.buckets();
         let counts = self.counts.get(index * buckets..(index + 1) * buckets)?;
-        Some(Histogram {
-            bounds: &self.bounds,
-            counts,
-            sum: *self.sums.get(index)?,
-        })
+        Some(Histogram { bounds: &self.bounds, counts, sum: *self.sums.get(index)? })
     }
 
     fn append(&mut self, other: &Self, index: usize) {
@@ -285,12 +274,7 @@ pub struct Histogram<'a> {
 impl<'a> Histogram<'a> {
     /// The buckets' upper bounds and cumulative counts, the +Inf bucket last.
     pub fn buckets(self) -> impl Iterator<Item = (f64, u64)> + use<'a> {
-        let bounds = self
-            .bounds
-            .as_slice()
-            .iter()
-            .copied()
-            .chain([f64::INFINITY]);
+        let bounds = self.bounds.as_slice().iter().copied().chain([f64::INFINITY]);
         bounds.zip(self.counts).scan(0u64, |total, (bound, count)| {
             *total = total.wrapping_add(*count);
             Some((bound, *total))
@@ -304,9 +288,7 @@ impl<'a> Histogram<'a> {
 
     /// The number of observations.
     pub fn count(self) -> u64 {
-        self.counts
-            .iter()
-            .fold(0, |total, count| total.wrapping_add(*count))
+        self.counts.iter().fold(0, |total, count| total.wrapping_add(*count))
     }
 
     /// The sum of all observed values.

@@ -3,10 +3,7 @@ use crate::{Column, Label, LabelName, MetricName, Number, Value};
 
 fn labels(family: &MetricFamily, index: usize) -> Vec<(String, String)> {
     let metric = family.metric(index).unwrap();
-    metric
-        .labels()
-        .map(|(name, value)| (name.to_string(), value.into_owned()))
-        .collect()
+    metric.labels().map(|(name, value)| (name.to_string(), value.into_owned())).collect()
 }
 
 fn rooms() -> MetricFamily {
@@ -23,10 +20,7 @@ fn rows_keep_their_labels_and_values() {
     let family = rooms();
     assert_eq!(
         labels(&family, 0),
-        [
-            ("room".into(), "kitchen".into()),
-            ("floor".into(), "0".into())
-        ]
+        [("floor".into(), "0".into()), ("room".into(), "kitchen".into())]
     );
     assert_eq!(labels(&family, 1), [("room".into(), "cellar".into())]);
     assert_eq!(family.metric(0).unwrap().number(), Some(21.5));
@@ -43,19 +37,10 @@ fn columns_are_as_narrow_as_they_can_be() {
             .build()
             .unwrap()
     };
-    assert!(matches!(
-        build([1u64.into(), 2u64.into()]).values(),
-        Column::Unsigned(_)
-    ));
-    assert!(matches!(
-        build([1.0.into(), 2.5.into()]).values(),
-        Column::Float(_)
-    ));
+    assert!(matches!(build([1u64.into(), 2u64.into()]).values(), Column::Unsigned(_)));
+    assert!(matches!(build([1.0.into(), 2.5.into()]).values(), Column::Float(_)));
     let mixed = build([u64::MAX.into(), 2.5.into()]);
-    assert_eq!(
-        mixed.metric(0).unwrap().value(),
-        Value::Number(Number::Unsigned(u64::MAX))
-    );
+    assert_eq!(mixed.metric(0).unwrap().value(), Value::Number(Number::Unsigned(u64::MAX)));
 }
 
 #[test]
@@ -71,14 +56,7 @@ fn the_first_mistake_is_reported() {
         "`g` has 1 labels, but a sample gives 2 values"
     );
     assert_eq!(
-        message(
-            gauge()
-                .label_names(["a"])
-                .sample(["x"], 1.0)
-                .sample(["x"], 2.0)
-                .build()
-        )
-        .0,
+        message(gauge().label_names(["a"]).sample(["x"], 1.0).sample(["x"], 2.0).build()).0,
         "`g` has two samples with the label values \"x\""
     );
     assert_eq!(
@@ -89,12 +67,7 @@ fn the_first_mistake_is_reported() {
         )
     );
     assert_eq!(
-        message(
-            MetricFamily::histogram("h", "H.", &[1.0])
-                .label_names(["le"])
-                .build()
-        )
-        .1,
+        message(MetricFamily::histogram("h", "H.", &[1.0]).label_names(["le"]).build()).1,
         "label `le` of `h` is reserved in a histogram"
     );
     assert_eq!(
@@ -141,28 +114,16 @@ fn merging_joins_label_sets_and_drops_duplicates() {
     let (merged, dropped) = rooms().merge(other).unwrap();
     assert_eq!((merged.len(), dropped), (3, 1));
     assert_eq!(merged.metric(1).unwrap().number(), Some(12.0));
-    assert_eq!(
-        merged.metric(2).unwrap().label("site").as_deref(),
-        Some("north")
-    );
+    assert_eq!(merged.metric(2).unwrap().label("site").as_deref(), Some("north"));
     assert!(
-        rooms()
-            .merge(
-                MetricFamily::counter("temperature_celsius", "")
-                    .build()
-                    .unwrap()
-            )
-            .is_err()
+        rooms().merge(MetricFamily::counter("temperature_celsius", "").build().unwrap()).is_err()
     );
 }
 
 #[test]
 fn merging_turns_differing_constant_labels_into_labels() {
     let source = |name: &str| {
-        MetricFamily::gauge("up", "Up.")
-            .const_label("source", name)
-            .sample([""; 0], 1.0)
-            .build()
+        MetricFamily::gauge("up", "Up.").const_label("source", name).sample([""; 0], 1.0).build()
     };
     let (merged, dropped) = source("a").unwrap().merge(source("b").unwrap()).unwrap();
     assert_eq!((merged.len(), dropped), (2, 0));
@@ -178,15 +139,9 @@ fn filtering_keeps_whole_rows() {
 
 #[test]
 fn relabelling_refuses_a_label_that_is_there() {
-    let label = |name| Label {
-        name: LabelName::new(name).unwrap(),
-        value: "z".into(),
-    };
+    let label = |name| Label { name: LabelName::new(name).unwrap(), value: "z".into() };
     let name = MetricName::new("app_temperature_celsius").unwrap();
     let family = rooms().relabel(name.clone(), &[label("zone")]).unwrap();
-    assert_eq!(
-        family.metric(1).unwrap().label("zone").as_deref(),
-        Some("z")
-    );
+    assert_eq!(family.metric(1).unwrap().label("zone").as_deref(), Some("z"));
     assert!(rooms().relabel(name, &[label("room")]).is_err());
 }

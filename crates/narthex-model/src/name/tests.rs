@@ -28,10 +28,7 @@ fn utf8_names_are_asked_for() {
 fn errors_name_the_offender() {
     let message = |name| MetricName::new(name).unwrap_err().to_string();
     assert_eq!(message(""), "`` is not a valid metric name: it is empty");
-    assert_eq!(
-        message("1st"),
-        "`1st` is not a valid metric name: it starts with a digit"
-    );
+    assert_eq!(message("1st"), "`1st` is not a valid metric name: it starts with a digit");
     assert_eq!(
         message("a\nb"),
         "`a\\nb` is not a valid metric name: `\\n` at byte 1 is not a letter, digit, `_` or `:`"

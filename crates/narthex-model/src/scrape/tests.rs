@@ -2,27 +2,15 @@ use super::Scrape;
 use crate::MetricFamily;
 
 fn gauge(name: &str, value: f64) -> MetricFamily {
-    MetricFamily::gauge(name, "Help.")
-        .sample([""; 0], value)
-        .build()
-        .unwrap()
+    MetricFamily::gauge(name, "Help.").sample([""; 0], value).build().unwrap()
 }
 
 #[test]
 fn a_family_given_twice_is_merged_or_told_of() {
     let labelled = |label: &str| {
-        MetricFamily::gauge("g", "Help.")
-            .label_names(["l"])
-            .sample([label], 1.0)
-            .build()
-            .unwrap()
+        MetricFamily::gauge("g", "Help.").label_names(["l"]).sample([label], 1.0).build().unwrap()
     };
-    let scrape = Scrape::new(vec![
-        labelled("a"),
-        gauge("f", 0.0),
-        labelled("b"),
-        labelled("a"),
-    ]);
+    let scrape = Scrape::new(vec![labelled("a"), gauge("f", 0.0), labelled("b"), labelled("a")]);
     assert_eq!(scrape.families().len(), 2);
     assert_eq!(scrape.value("g", &[("l", "b")]), Some(1.0));
     assert_eq!(
@@ -30,10 +18,7 @@ fn a_family_given_twice_is_merged_or_told_of() {
         "family `g` was given twice: 1 series that both have are left out"
     );
 
-    let counter = MetricFamily::counter("g", "Help.")
-        .sample([""; 0], 1u64)
-        .build()
-        .unwrap();
+    let counter = MetricFamily::counter("g", "Help.").sample([""; 0], 1u64).build().unwrap();
     let scrape = Scrape::new(vec![gauge("g", 2.0), counter]);
     assert_eq!(scrape.value("g", &[]), Some(2.0));
     assert_eq!(scrape.problems().len(), 1);
@@ -43,16 +28,9 @@ fn a_family_given_twice_is_merged_or_told_of() {
 fn a_sample_name_of_a_histogram_is_taken() {
     let mut histogram = MetricFamily::histogram("h", "H.", &[1.0]);
     histogram.push_histogram([""; 0], [1], 1.0);
-    let scrape = Scrape::new(vec![
-        gauge("h_count", 1.0),
-        gauge("h_total", 1.0),
-        histogram.build().unwrap(),
-    ]);
-    let names: Vec<_> = scrape
-        .families()
-        .iter()
-        .map(|f| f.name().as_str())
-        .collect();
+    let scrape =
+        Scrape::new(vec![gauge("h_count", 1.0), gauge("h_total", 1.0), histogram.build().unwrap()]);
+    let names: Vec<_> = scrape.families().iter().map(|f| f.name().as_str()).collect();
     assert_eq!(names, ["h", "h_total"]);
     assert_eq!(
         scrape.problems()[0].to_string(),
@@ -69,9 +47,6 @@ fn values_are_found_by_all_labels_in_any_order() {
         .build()
         .unwrap();
     let scrape = Scrape::new(vec![family]);
-    assert_eq!(
-        scrape.value("g", &[("b", "2"), ("zone", "z"), ("a", "1")]),
-        Some(5.0)
-    );
+    assert_eq!(scrape.value("g", &[("b", "2"), ("zone", "z"), ("a", "1")]), Some(5.0));
     assert_eq!(scrape.value("g", &[("a", "1"), ("b", "2")]), None);
 }
