@@ -1,0 +1,1 @@
+//! Build a Prometheus exporter in 25 lines: settings, logs, lifecycle.

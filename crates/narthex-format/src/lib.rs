@@ -1,0 +1,1 @@
+//! Write Prometheus exposition formats.

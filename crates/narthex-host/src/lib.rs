@@ -1,0 +1,1 @@
+//! Metrics of this machine under the names of node_exporter.

@@ -1,0 +1,5 @@
+//! Serve metrics over HTTP.
+
+mod gather;
+
+pub use gather::{Gather, ScrapeRequest};

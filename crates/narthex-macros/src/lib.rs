@@ -1,0 +1,1 @@
+//! Derive macros of narthex: Labels and LabelValue.

@@ -1,0 +1,1 @@
+//! The standard process metrics of a Prometheus client.
