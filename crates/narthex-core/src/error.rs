@@ -23,7 +23,7 @@ pub struct RegisterError {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Fault {
+pub enum Fault {
     Name(NameError),
     Labels(MetadataError),
     Buckets(BoundsError),

@@ -54,8 +54,11 @@ enum EntryKind {
 }
 
 /// What an instrument is to its registry: one family, described elsewhere.
-pub(crate) trait Source: Send + Sync {
+pub trait Source: Send + Sync {
     fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily>;
+
+    /// Values it refused so far.
+    fn refused(&self) -> u64;
 }
 
 /// Something that can be taken out of a registry again: an instrument, a family, or the
@@ -159,16 +162,19 @@ impl Registry {
         let entries = self.0.state.read().entries.clone();
         let mut families = Vec::with_capacity(entries.len());
         let mut problems = Vec::new();
+        let mut refused = Vec::new();
         for entry in entries.iter() {
             match &entry.kind {
                 EntryKind::Instrument { metadata, source } => {
                     families.extend(source.family(metadata));
+                    refused.extend(Some((metadata.name(), source.refused())).filter(|r| r.1 > 0));
                 }
                 EntryKind::Foreign(collector) => {
                     self.collect(&**collector, entry, &mut families, &mut problems);
                 }
             }
         }
+        families.extend(refused_values(&refused));
         let mut scrape = Scrape::new(families);
         for problem in problems {
             scrape.push_problem(problem);
@@ -314,6 +320,23 @@ impl RegistryBuilder {
             .map_err(|e| error(Fault::Labels(e)))?;
         Ok(Registry::with(self.prefix, labels))
     }
+}
+
+/// The values that instruments refused, so that nothing is lost silently; `None` while there are
+/// none.
+fn refused_values(refused: &[(&MetricName, u64)]) -> Option<MetricFamily> {
+    if refused.is_empty() {
+        return None;
+    }
+    let mut family = MetricFamily::counter(
+        "narthex_refused_values_total",
+        "Values that instruments of a family did not take, such as NaN or a negative count.",
+    )
+    .label_names(["family"]);
+    for (name, count) in refused {
+        family.push([name.as_str()], *count);
+    }
+    family.build().ok()
 }
 
 /// What a panic said, where it said something.

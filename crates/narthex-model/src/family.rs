@@ -154,7 +154,7 @@ impl MetricFamily {
     pub fn filter(&self, mut keep: impl FnMut(&Metric<'_>) -> bool) -> Self {
         let mut rows = FamilyRows::new(&self.metadata, &self.values);
         for metric in self.metrics().filter(|metric| keep(metric)) {
-            rows.push(metric);
+            rows.push(&metric);
         }
         rows.finish(self.metadata.clone())
     }
@@ -164,8 +164,8 @@ impl MetricFamily {
     /// Returns the family and the number of series of `other` that were dropped as duplicates.
     ///
     /// # Errors
-    /// Gives `other` back where it differs in type or, as a histogram, in bounds.
-    pub fn merge(&self, other: Self) -> Result<(Self, usize), Self> {
+    /// Returns a [`MergeError`] where `other` differs in type or, as a histogram, in bounds.
+    pub fn merge(&self, other: &Self) -> Result<(Self, usize), MergeError> {
         let mut labels = self.metadata.label_names().to_vec();
         for name in other.metadata.label_names() {
             if !labels.contains(name) {
@@ -190,19 +190,31 @@ impl MetricFamily {
             .with_const_labels(kept.iter().cloned())
             .and_then(|metadata| metadata.with_label_names(labels));
         let Ok(metadata) = metadata else {
-            return Err(other);
+            return Err(MergeError(()));
         };
         let mut rows = FamilyRows::new(&metadata, &self.values);
         if self.metric_type() != other.metric_type() || !rows.column.accepts(&other.values) {
-            return Err(other);
+            return Err(MergeError(()));
         }
         for metric in self.metrics() {
-            rows.push(metric);
+            rows.push(&metric);
         }
-        let dropped = other.metrics().filter(|metric| !rows.push(metric.clone())).count();
+        let dropped = other.metrics().filter(|metric| !rows.push(metric)).count();
         Ok((rows.finish(Arc::new(metadata)), dropped))
     }
 }
+
+/// Two families of one name that cannot be one family: they differ in type or buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergeError(());
+
+impl fmt::Display for MergeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the families differ in type, buckets or reserved labels")
+    }
+}
+
+impl std::error::Error for MergeError {}
 
 /// Families are equal when a reader could not tell them apart: same description, and the same
 /// series in the same order.
@@ -300,7 +312,7 @@ impl FamilyRows {
     }
 
     /// Adds a row unless there is one with these labels already.
-    fn push(&mut self, metric: Metric<'_>) -> bool {
+    fn push(&mut self, metric: &Metric<'_>) -> bool {
         let labels: Vec<_> = metric.labels().collect();
         let value = |name: &LabelName| {
             labels.iter().find(|(label, _)| *label == name).map(|(_, value)| &**value)

@@ -17,7 +17,7 @@ mod scrape;
 mod series;
 mod value;
 
-pub use family::{FamilyBuilder, FamilyError, Metric, MetricFamily};
+pub use family::{FamilyBuilder, FamilyError, MergeError, Metric, MetricFamily};
 pub use fragment::{BLOCK, Fragment, Fragments, escape_into};
 pub use metadata::{Label, Metadata, MetadataError, MetricType};
 pub use name::{LabelName, MetricName, NameError};

@@ -135,7 +135,7 @@ fn merge_same_names(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem
             continue;
         };
         let name = family.name().clone();
-        match last.merge(family) {
+        match last.merge(&family) {
             Ok((whole, dropped)) => {
                 *last = whole;
                 if dropped > 0 {

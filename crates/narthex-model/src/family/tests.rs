@@ -111,12 +111,12 @@ fn merging_joins_label_sets_and_drops_duplicates() {
         .sample(["north", "attic"], 30.0)
         .build()
         .unwrap();
-    let (merged, dropped) = rooms().merge(other).unwrap();
+    let (merged, dropped) = rooms().merge(&other).unwrap();
     assert_eq!((merged.len(), dropped), (3, 1));
     assert_eq!(merged.metric(1).unwrap().number(), Some(12.0));
     assert_eq!(merged.metric(2).unwrap().label("site").as_deref(), Some("north"));
     assert!(
-        rooms().merge(MetricFamily::counter("temperature_celsius", "").build().unwrap()).is_err()
+        rooms().merge(&MetricFamily::counter("temperature_celsius", "").build().unwrap()).is_err()
     );
 }
 
@@ -125,7 +125,7 @@ fn merging_turns_differing_constant_labels_into_labels() {
     let source = |name: &str| {
         MetricFamily::gauge("up", "Up.").const_label("source", name).sample([""; 0], 1.0).build()
     };
-    let (merged, dropped) = source("a").unwrap().merge(source("b").unwrap()).unwrap();
+    let (merged, dropped) = source("a").unwrap().merge(&source("b").unwrap()).unwrap();
     assert_eq!((merged.len(), dropped), (2, 0));
     assert_eq!(labels(&merged, 1), [("source".into(), "b".into())]);
 }

@@ -1,0 +1,186 @@
+//! Describing an instrument, and the one place where that can fail.
+
+use std::sync::Arc;
+
+use narthex_model::{Label, LabelName, Metadata, MetricName, NameError};
+
+use crate::buckets::Buckets;
+use crate::error::{Fault, RegisterError};
+use crate::family::DynamicFamily;
+use crate::instrument::{Counter, Gauge, Histogram, Metric, sealed::Kind};
+use crate::registry::{Registered, Registry, Source, sealed};
+use crate::storage::MAX_LABELS;
+
+/// Describes an instrument or family until it is registered.
+///
+/// Made by `Counter::builder` and its siblings; all that can be wrong is reported by
+/// [`register`](Self::register).
+#[derive(Clone, Debug)]
+pub struct Builder<I: Instrument> {
+    name: String,
+    help: String,
+    unit: String,
+    const_labels: Vec<(String, String)>,
+    label_names: Vec<String>,
+    utf8_names: bool,
+    config: <I::Metric as Kind>::Config,
+}
+
+/// Something a [`Builder`] builds: an instrument or a family of them.
+///
+/// This trait is sealed.
+pub trait Instrument: Create + Registered {}
+
+/// A new instrument, and what its registry keeps of it.
+pub(crate) type Created<I> = (I, Arc<dyn Source>);
+
+/// How a [`Builder`] makes an [`Instrument`].
+pub trait Create: Sized {
+    /// The instrument, or the one that the family has for each label set.
+    type Metric: Metric;
+
+    /// The names of the labels, in the order in which lookups give values.
+    fn label_names(given: &[String]) -> Vec<String>;
+
+    fn create(names: Vec<LabelName>, shape: ShapeOf<Self>) -> Result<Created<Self>, Fault>;
+}
+
+type ShapeOf<I> = <<I as Create>::Metric as Kind>::Shape;
+
+impl<I: Instrument> Builder<I> {
+    pub(crate) fn new(name: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            help: help.into(),
+            unit: String::new(),
+            const_labels: Vec::new(),
+            label_names: Vec::new(),
+            utf8_names: false,
+            config: Default::default(),
+        }
+    }
+
+    /// Adds a label that every series carries; by default there is none.
+    #[must_use]
+    pub fn const_label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.const_labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives the unit, such as `seconds`, for formats that show it; by default there is none.
+    #[must_use]
+    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = unit.into();
+        self
+    }
+
+    /// Accepts any UTF-8 in names; by default only the classic set, which every scraper reads.
+    #[must_use]
+    pub fn utf8_names(mut self) -> Self {
+        self.utf8_names = true;
+        self
+    }
+
+    /// Checks the description, makes the instrument and exports it from `registry`.
+    ///
+    /// # Errors
+    /// Returns a [`RegisterError`] that names what is wrong: a bad or reserved name, an empty help
+    /// text, bad buckets, or a clash with something that is registered. Nothing is registered then.
+    pub fn register(self, registry: &Registry) -> Result<I, RegisterError> {
+        let family = self.name.clone();
+        let fail = |fault| RegisterError::new(&family, fault);
+        let (metadata, names) = self.describe().map_err(fail)?;
+        let shape = I::Metric::shape(self.config).map_err(fail)?;
+        let (built, source) = I::create(names, shape).map_err(fail)?;
+        registry.register_source(metadata, source)?;
+        Ok(built)
+    }
+
+    fn describe(&self) -> Result<(Metadata, Vec<LabelName>), Fault> {
+        let name = match self.utf8_names {
+            true => MetricName::new_utf8(&self.name),
+            false => MetricName::new(&self.name),
+        };
+        let name = name.map_err(Fault::Name)?;
+        if self.help.trim().is_empty() {
+            return Err(Fault::NoHelp);
+        }
+        let const_labels: Vec<Label> = self
+            .const_labels
+            .iter()
+            .map(|(name, value)| {
+                Ok(Label { name: self.label_name(name)?, value: value.as_str().into() })
+            })
+            .collect::<Result<_, NameError>>()
+            .map_err(Fault::Name)?;
+        let names = I::label_names(&self.label_names);
+        if names.len() > MAX_LABELS {
+            return Err(Fault::TooManyLabels { got: names.len(), most: MAX_LABELS });
+        }
+        let names: Vec<LabelName> = names
+            .iter()
+            .map(|name| self.label_name(name))
+            .collect::<Result<_, _>>()
+            .map_err(Fault::Name)?;
+        let mut sorted = names.clone();
+        sorted.sort();
+        let metadata = Metadata::new(name, I::Metric::TYPE, &self.help)
+            .with_unit(&self.unit)
+            .with_const_labels(const_labels)
+            .and_then(|metadata| metadata.with_label_names(sorted))
+            .map_err(Fault::Labels)?;
+        Ok((metadata, names))
+    }
+
+    fn label_name(&self, name: &str) -> Result<LabelName, NameError> {
+        if self.utf8_names { LabelName::new_utf8(name) } else { LabelName::new(name) }
+    }
+}
+
+impl<I: Instrument<Metric = Histogram>> Builder<I> {
+    /// Sets the buckets; by default [`Buckets::DEFAULT`].
+    #[must_use]
+    pub fn buckets(mut self, buckets: impl Into<Buckets>) -> Self {
+        self.config = buckets.into();
+        self
+    }
+}
+
+impl<M: Metric> Builder<DynamicFamily<M>> {
+    /// Names the labels, in the order in which lookups give their values; by default there is none.
+    #[must_use]
+    pub fn label_names<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.label_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+macro_rules! lone_instruments {
+    ($($instrument:ident)*) => { $(
+        impl Instrument for $instrument {}
+
+        impl Create for $instrument {
+            type Metric = Self;
+
+            fn label_names(_: &[String]) -> Vec<String> {
+                Vec::new()
+            }
+
+            fn create(_: Vec<LabelName>, shape: ShapeOf<Self>) -> Result<Created<Self>, Fault> {
+                let built = <Self as Kind>::alone(shape)?;
+                let source = Kind::source(&built);
+                Ok((built, source.expect("an instrument made on its own has a source")))
+            }
+        }
+
+        impl sealed::Sealed for $instrument {
+            fn address(&self) -> usize {
+                Kind::source(self).map_or(0, |source| Arc::as_ptr(&source).addr())
+            }
+        }
+
+        impl Registered for $instrument {}
+    )* };
+}
+
+lone_instruments!(Counter Gauge Histogram);

@@ -1,0 +1,213 @@
+//! The instruments, each in its own file, and what they have in common.
+
+mod counter;
+mod gauge;
+mod histogram;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use narthex_model::{Column, LabelName, Metadata, MetricFamily, MetricType};
+
+pub use counter::Counter;
+pub use gauge::{Gauge, InProgress};
+pub use histogram::{Histogram, Timer};
+
+use crate::error::Fault;
+use crate::registry::Source;
+use crate::storage::{Series, Snapshot, Store};
+
+/// An instrument that a family can have one of for each label set: [`Counter`], [`Gauge`] or
+/// [`Histogram`].
+///
+/// This trait is sealed.
+pub trait Metric: sealed::Kind {}
+
+pub(crate) mod sealed {
+    use super::{Arc, Column, Fault, MetricType, OwnedSeries, SeriesShared, Snapshot, Source};
+
+    /// What narthex knows of an instrument's type.
+    pub trait Kind: Sized + Clone + Send + Sync + 'static {
+        const TYPE: MetricType;
+
+        /// What a builder collects.
+        type Config: Default + Clone + Send + Sync + std::fmt::Debug;
+
+        /// The checked configuration, shared by all series of a family.
+        type Shape: Send + Sync;
+
+        fn shape(config: Self::Config) -> Result<Self::Shape, Fault>;
+
+        /// Words a series' value takes.
+        fn value_words(shape: &Self::Shape) -> usize;
+
+        /// The values of all series of a snapshot.
+        fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column;
+
+        /// An instrument on its own, without labels.
+        fn alone(shape: Self::Shape) -> Result<Self, Fault>;
+
+        /// An instrument that is a series of a family.
+        fn of_series(series: OwnedSeries<Self>) -> Self;
+
+        /// What a registry gathers of an instrument on its own.
+        fn source(&self) -> Option<Arc<dyn Source>>;
+    }
+}
+
+/// A family of instruments as its handles share it.
+pub struct SeriesShared<M: sealed::Kind> {
+    store: Store,
+    shape: M::Shape,
+    refused: Refused,
+    /// Where a family that is full counts: shown nowhere, told of as refused values.
+    overflow: Box<[AtomicU64]>,
+}
+
+impl<M: Metric> SeriesShared<M> {
+    pub(crate) fn new(names: Vec<LabelName>, shape: M::Shape) -> Self {
+        let words = M::value_words(&shape);
+        let overflow = (0..words).map(|_| AtomicU64::new(0)).collect();
+        Self { store: Store::new(names, words), shape, refused: Refused::default(), overflow }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    #[inline(always)]
+    pub(crate) fn with<const N: usize>(&self, values: &[&str; N]) -> Child<'_, M> {
+        match self.store.with(values) {
+            Some(series) => Child { shared: self, series: Some(series) },
+            None => {
+                self.refused.count();
+                Child { shared: self, series: None }
+            }
+        }
+    }
+}
+
+impl<M: sealed::Kind> fmt::Debug for SeriesShared<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SeriesShared<{}>({} series)", M::TYPE, self.store.len())
+    }
+}
+
+impl<M: Metric> Source for SeriesShared<M> {
+    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+        let snapshot = self.store.snapshot();
+        let column = M::column(self, &snapshot);
+        MetricFamily::from_parts(metadata.clone(), snapshot.series, column).ok()
+    }
+
+    fn refused(&self) -> u64 {
+        self.refused.total()
+    }
+}
+
+/// One series of a family, borrowed: what [`Family::with`](crate::Family::with) hands out.
+///
+/// It is `Copy`, holds no lock and no count of references, and writes nothing but the value. To
+/// keep a series, use [`Family::resolve`](crate::Family::resolve). A child that is used after its
+/// series was removed counts into the void.
+pub struct Child<'f, M: Metric> {
+    shared: &'f SeriesShared<M>,
+    series: Option<Series<'f>>,
+}
+
+impl<'f, M: Metric> Child<'f, M> {
+    /// The words of the value.
+    #[inline(always)]
+    fn values(self) -> &'f [AtomicU64] {
+        match self.series {
+            Some(series) => series.values,
+            None => &self.shared.overflow,
+        }
+    }
+}
+
+impl<M: Metric> Clone for Child<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Metric> Copy for Child<'_, M> {}
+
+impl<M: Metric> fmt::Debug for Child<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Child<{}>", M::TYPE)
+    }
+}
+
+/// One series of a family that its handle keeps alive.
+#[derive(Debug)]
+pub struct OwnedSeries<M: sealed::Kind> {
+    shared: Arc<SeriesShared<M>>,
+    /// The chunk and offset of the record, and its generation when it was looked up.
+    record: Option<(Arc<[AtomicU64]>, usize, u32)>,
+    position: u32,
+}
+
+impl<M: Metric> OwnedSeries<M> {
+    pub(crate) fn new(shared: &Arc<SeriesShared<M>>, child: Child<'_, M>) -> Self {
+        let record = child.series.and_then(|series| series.owned());
+        let position = child.series.map_or(0, |series| series.position);
+        Self { shared: shared.clone(), record, position }
+    }
+
+    /// The words of the value, unless the series was removed.
+    #[inline(always)]
+    fn values(&self) -> &[AtomicU64] {
+        let overflow = &*self.shared.overflow;
+        let words = overflow.len();
+        let Some((chunk, at, generation)) = &self.record else { return overflow };
+        match chunk.get(*at..*at + words + 1) {
+            // Relaxed: a removal that is concurrent to a count may come before or after it.
+            Some([values @ .., current]) if current.load(Relaxed) as u32 == *generation => values,
+            _ => overflow,
+        }
+    }
+}
+
+impl<M: sealed::Kind> Clone for OwnedSeries<M> {
+    fn clone(&self) -> Self {
+        let Self { shared, record, position } = self;
+        Self { shared: shared.clone(), record: record.clone(), position: *position }
+    }
+}
+
+/// Counts values that an instrument refused, such as a negative count.
+#[derive(Debug, Default)]
+pub(crate) struct Refused(AtomicU64);
+
+impl Refused {
+    #[cold]
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Adds to a float that others may add to.
+#[inline(always)]
+pub(crate) fn add_f64(cell: &AtomicU64, by: f64) {
+    let mut current = cell.load(Relaxed);
+    loop {
+        let sum = (f64::from_bits(current) + by).to_bits();
+        // Relaxed: the sum is one word, and nothing else is published with it.
+        match cell.compare_exchange_weak(current, sum, Relaxed, Relaxed) {
+            Ok(_) => return,
+            Err(found) => current = found,
+        }
+    }
+}
+
+/// Ties a handle to the type of its labels, which it never holds.
+pub(crate) type LabelsOf<L> = PhantomData<fn() -> L>;

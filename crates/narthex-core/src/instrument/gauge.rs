@@ -1,0 +1,239 @@
+//! Gauges: values that go up and down.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use narthex_model::{Column, Metadata, MetricFamily, MetricType, Series};
+
+use super::{Child, Metric, OwnedSeries, SeriesShared, add_f64, sealed};
+use crate::builder::Builder;
+use crate::error::Fault;
+use crate::registry::Source;
+use crate::storage::Snapshot;
+
+/// A value that goes up and down, such as a temperature or the number of requests being served.
+///
+/// Cloning gives another handle to the same gauge. Setting it is one store.
+///
+/// ```
+/// use narthex_core::{Gauge, Registry};
+///
+/// let registry = Registry::new();
+/// let queue = Gauge::builder("queue_length", "Jobs that wait.").register(&registry)?;
+/// queue.set(3.0);
+/// queue.inc();
+/// assert_eq!(queue.value(), 4.0);
+/// # Ok::<(), narthex_core::RegisterError>(())
+/// ```
+#[derive(Clone)]
+pub struct Gauge(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Alone(Arc<Alone>),
+    Series(OwnedSeries<Gauge>),
+}
+
+/// A gauge without labels.
+struct Alone(AtomicU64);
+
+impl Gauge {
+    /// Starts a gauge; `help` says what it shows.
+    pub fn builder(name: impl Into<String>, help: impl Into<String>) -> Builder<Self> {
+        Builder::new(name, help)
+    }
+
+    /// Sets the value; NaN and the infinities are values like any other.
+    #[inline(always)]
+    pub fn set(&self, value: f64) {
+        set(self.cell(), value);
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.add(1.0);
+    }
+
+    /// Subtracts one.
+    #[inline]
+    pub fn dec(&self) {
+        self.sub(1.0);
+    }
+
+    /// Adds a number, which may be negative.
+    #[inline]
+    pub fn add(&self, by: f64) {
+        add_f64(self.cell(), by);
+    }
+
+    /// Subtracts a number, which may be negative.
+    #[inline]
+    pub fn sub(&self, by: f64) {
+        add_f64(self.cell(), -by);
+    }
+
+    /// Sets the value to the seconds since the Unix epoch.
+    pub fn set_to_current_time(&self) {
+        self.set(unix_time());
+    }
+
+    /// Adds one until the guard is dropped, be it by return, `?`, panic or a cancelled future.
+    ///
+    /// ```
+    /// # let registry = narthex_core::Registry::new();
+    /// # let busy = narthex_core::Gauge::builder("busy", "Jobs at work.").register(&registry)?;
+    /// {
+    ///     let _job = busy.track_in_progress();
+    ///     assert_eq!(busy.value(), 1.0);
+    /// }
+    /// assert_eq!(busy.value(), 0.0);
+    /// # Ok::<(), narthex_core::RegisterError>(())
+    /// ```
+    pub fn track_in_progress(&self) -> InProgress {
+        self.inc();
+        InProgress(self.clone())
+    }
+
+    /// The value as it stands.
+    pub fn value(&self) -> f64 {
+        f64::from_bits(self.cell().load(Relaxed))
+    }
+
+    #[inline(always)]
+    fn cell(&self) -> &AtomicU64 {
+        match &self.0 {
+            Kind::Alone(alone) => &alone.0,
+            Kind::Series(series) => &series.values()[0],
+        }
+    }
+}
+
+impl<'f> Child<'f, Gauge> {
+    /// Sets the value; NaN and the infinities are values like any other.
+    #[inline(always)]
+    pub fn set(self, value: f64) {
+        set(self.cell(), value);
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(self) {
+        self.add(1.0);
+    }
+
+    /// Subtracts one.
+    #[inline]
+    pub fn dec(self) {
+        self.sub(1.0);
+    }
+
+    /// Adds a number, which may be negative.
+    #[inline]
+    pub fn add(self, by: f64) {
+        add_f64(self.cell(), by);
+    }
+
+    /// Subtracts a number, which may be negative.
+    #[inline]
+    pub fn sub(self, by: f64) {
+        add_f64(self.cell(), -by);
+    }
+
+    /// Sets the value to the seconds since the Unix epoch.
+    pub fn set_to_current_time(self) {
+        self.set(unix_time());
+    }
+
+    /// The value as it stands.
+    pub fn value(self) -> f64 {
+        f64::from_bits(self.cell().load(Relaxed))
+    }
+
+    #[inline(always)]
+    fn cell(self) -> &'f AtomicU64 {
+        &self.values()[0]
+    }
+}
+
+/// Something in progress, counted by a gauge until this guard is dropped.
+#[must_use = "what it tracks ends when it is dropped"]
+#[derive(Debug)]
+pub struct InProgress(Gauge);
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Source for Alone {
+    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+        let column = Column::Float(vec![f64::from_bits(self.0.load(Relaxed))]);
+        MetricFamily::from_parts(metadata.clone(), Series::unlabelled(), column).ok()
+    }
+
+    fn refused(&self) -> u64 {
+        0
+    }
+}
+
+impl Metric for Gauge {}
+
+impl sealed::Kind for Gauge {
+    const TYPE: MetricType = MetricType::Gauge;
+    type Config = ();
+    type Shape = ();
+
+    fn shape((): ()) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn value_words((): &()) -> usize {
+        1
+    }
+
+    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
+        let mut values = Vec::with_capacity(snapshot.len());
+        snapshot.for_each_record(|_, record| values.push(f64::from_bits(record[0].load(Relaxed))));
+        Column::Float(values)
+    }
+
+    fn alone((): ()) -> Result<Self, Fault> {
+        Ok(Self(Kind::Alone(Arc::new(Alone(AtomicU64::new(0))))))
+    }
+
+    fn of_series(series: OwnedSeries<Self>) -> Self {
+        Self(Kind::Series(series))
+    }
+
+    fn source(&self) -> Option<Arc<dyn Source>> {
+        match &self.0 {
+            Kind::Alone(alone) => Some(alone.clone()),
+            Kind::Series(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Gauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gauge({})", self.value())
+    }
+}
+
+#[inline(always)]
+fn set(cell: &AtomicU64, value: f64) {
+    // Relaxed: the value is one word, and nothing else is published with it.
+    cell.store(value.to_bits(), Relaxed);
+}
+
+/// Seconds since the Unix epoch; negative before it.
+fn unix_time() -> f64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_secs_f64(),
+        Err(before) => -before.duration().as_secs_f64(),
+    }
+}

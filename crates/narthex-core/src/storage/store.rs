@@ -1,0 +1,644 @@
+//! The series of one family: interned label values, records, and the way from one to the other.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashTable;
+use narthex_model::{Fragment, Fragments, LabelName, RecordLayout, Records, Rows};
+use parking_lot::Mutex;
+
+use super::directory::{Directory, View};
+use super::epochs::Epochs;
+use super::key::{Key, SeriesHash, seeds};
+use super::table::{Growth, Table};
+use super::{MAX_LABELS, each_label};
+
+/// All series of a family. Lookups of known series take no lock and write nothing.
+pub(crate) struct Store {
+    names: Box<[LabelName]>,
+    layout: RecordLayout,
+    /// Words at the start of a record that hold the value.
+    value_words: usize,
+    seeds: [u64; MAX_LABELS],
+    keys: Directory<StoredKey>,
+    long_values: Directory<AtomicU64>,
+    records: Directory<AtomicU64>,
+    /// One more word for each record, where anything has asked for it.
+    extras: Directory<AtomicU64>,
+    table: Table,
+    writer: Mutex<Writer>,
+}
+
+/// A [`Key`] of an interned value: its length and, for a long value, where all of it is; the words;
+/// the hash.
+type StoredKey = [AtomicU64; 6];
+
+/// What only the writer sees.
+struct Writer {
+    growth: Growth,
+    interned: Box<[HashTable<u32>]>,
+    fragments: Fragments,
+    next_fragment: u32,
+    free_fragments: Vec<u32>,
+    /// Records that use each fragment.
+    uses: Vec<u32>,
+    long_values: LongValues,
+    next_position: u32,
+    chunks: Arc<Vec<Arc<[AtomicU64]>>>,
+    removed: VecDeque<Removed>,
+    epochs: Epochs,
+}
+
+/// A record that waits to be reused.
+struct Removed {
+    position: u32,
+    epoch: u64,
+    at: Instant,
+}
+
+/// How long a removed record rests before it is reused, beside waiting for snapshots: a thread
+/// that looked the series up just before may still be about to count on it.
+const REST: Duration = Duration::from_secs(60);
+
+/// One series, borrowed from its store.
+#[derive(Clone, Copy)]
+pub(crate) struct Series<'s> {
+    pub(crate) store: &'s Store,
+    /// The words of the value.
+    pub(crate) values: &'s [AtomicU64],
+    pub(crate) position: u32,
+}
+
+/// The rows of a snapshot, and what keeps them from being reused.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) series: narthex_model::Series,
+    chunks: Arc<Vec<Arc<[AtomicU64]>>>,
+    rows: Option<Vec<u32>>,
+    width: usize,
+    len: usize,
+}
+
+impl Store {
+    /// Records in the first chunk, so that a family with few series stays small.
+    const FIRST_RECORDS: u32 = 16;
+    const CHUNK: u32 = 1 << Records::CHUNK_LOG;
+    /// Keys are chunked like the fragments that they stand for.
+    const KEY_LOG: u32 = 6;
+    const FIRST_KEYS: usize = 8;
+
+    pub(crate) fn new(names: Vec<LabelName>, value_words: usize) -> Self {
+        let labels = names.len();
+        let layout = RecordLayout {
+            width: value_words + (1 + labels).div_ceil(2),
+            first_label: 2 * value_words + 1,
+            labels,
+        };
+        let writer = Writer {
+            growth: Growth::new(),
+            interned: names.iter().map(|_| HashTable::new()).collect(),
+            fragments: Fragments::default(),
+            next_fragment: 0,
+            free_fragments: Vec::new(),
+            uses: Vec::new(),
+            long_values: LongValues::default(),
+            next_position: 0,
+            chunks: Arc::default(),
+            removed: VecDeque::new(),
+            epochs: Epochs::new(),
+        };
+        Self {
+            names: names.into(),
+            layout,
+            value_words,
+            seeds: seeds(),
+            keys: Directory::new(),
+            long_values: Directory::new(),
+            records: Directory::new(),
+            extras: Directory::new(),
+            table: Table::new(),
+            writer: Mutex::new(writer),
+        }
+    }
+
+    /// The names of the labels, in the order in which values are given.
+    pub(crate) fn names(&self) -> &[LabelName] {
+        &self.names
+    }
+
+    /// The series of these values, made if there is none; `None` only when the family holds as
+    /// many series as it can (16 million).
+    #[inline(always)]
+    pub(crate) fn with<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
+        let (hash, keys) = self.hash(values);
+        match self.find(hash, &keys, values) {
+            Some(series) => Some(series),
+            None => self.insert(hash, &keys, values),
+        }
+    }
+
+    /// Removes a series; returns whether it was there.
+    pub(crate) fn remove<const N: usize>(&self, values: &[&str; N]) -> bool {
+        let (hash, keys) = self.hash(values);
+        let mut writer = self.writer.lock();
+        let Some(position) = self.find(hash, &keys, values).map(|series| series.position) else {
+            return false;
+        };
+        self.remove_at(&mut writer, hash, position);
+        true
+    }
+
+    /// Removes every series for which `keep` does not hold.
+    ///
+    /// `keep` is called without a lock; a series made meanwhile stays.
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&[&str]) -> bool) {
+        let snapshot = self.snapshot();
+        let mut doomed = Vec::new();
+        let positions = snapshot.positions();
+        let mut positions = positions.iter();
+        snapshot.series.for_each_slice(|_, fragments| {
+            let values: Vec<_> = fragments.iter().map(|fragment| fragment.value()).collect();
+            let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+            let position = positions.next();
+            if !keep(&values) {
+                doomed.extend(position.copied());
+            }
+        });
+        let mut writer = self.writer.lock();
+        for position in doomed {
+            // The snapshot keeps a record that somebody removed meanwhile from being reused, so
+            // this is still the series that `keep` was asked about.
+            if self.is_live(position) {
+                self.remove_at(&mut writer, self.hash_of(position), position);
+            }
+        }
+    }
+
+    /// A snapshot of which series there are; values are read with [`Snapshot::for_each_record`].
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let (hold, any_removed, len) = {
+            let writer = self.writer.lock();
+            (writer.epochs.hold(), !writer.removed.is_empty(), writer.records())
+        };
+        // While `hold` lives, no record that is live now is reused; which ones are live is found
+        // without the lock, for there may be many.
+        let rows = any_removed.then(|| self.live_positions());
+        // Last, so that they hold every row just found and its text.
+        let (fragments, chunks) = {
+            let writer = self.writer.lock();
+            (writer.fragments.clone(), writer.chunks.clone())
+        };
+        let selection = rows.clone().map_or(Rows::All(len), Rows::Some);
+        let len = selection.len();
+        let records = Records::new(chunks.clone(), self.layout);
+        let series = narthex_model::Series::shared(fragments, records, selection, hold);
+        Snapshot { series, chunks, rows, width: self.layout.width, len }
+    }
+
+    /// The number of series.
+    pub(crate) fn len(&self) -> usize {
+        let writer = self.writer.lock();
+        writer.records() - writer.removed.len()
+    }
+
+    /// The extra word of a record, if one was ever asked for near it.
+    pub(crate) fn extra(&self, position: u32) -> Option<&AtomicU64> {
+        let (chunk, at) = Self::record_place(position);
+        self.extras.view().chunk(chunk)?.get(at)
+    }
+
+    /// The extra word of a record; the first in a chunk takes the writer's lock and 4 KiB.
+    pub(crate) fn extra_or_new(&self, position: u32) -> &AtomicU64 {
+        if let Some(extra) = self.extra(position) {
+            return extra;
+        }
+        let _one_writer = self.writer.lock();
+        let (chunk, at) = Self::record_place(position);
+        let words = || (0..Self::chunk_records(chunk)).map(|_| AtomicU64::new(0)).collect();
+        &self.extras.set(chunk, words)[at]
+    }
+
+    /// The chunk of a record, its offset in it, and its generation: what an owned handle keeps.
+    pub(crate) fn owned(&self, position: u32) -> Option<(Arc<[AtomicU64]>, usize, u32)> {
+        let (chunk, at) = Self::record_place(position);
+        let chunk = self.records.view().chunk(chunk)?;
+        let at = at * self.layout.width;
+        let generation = chunk.get(at + self.value_words)?.load(Relaxed) as u32;
+        Some((chunk.clone(), at, generation))
+    }
+
+    #[inline(always)]
+    fn hash<const N: usize>(&self, values: &[&str; N]) -> (u64, [Key; N]) {
+        let mut keys = [Key::default(); N];
+        let mut hash = SeriesHash::new();
+        each_label!(N, k => {
+            keys[k] = Key::new(self.seeds[k], values[k].as_bytes());
+            hash.add(k, keys[k].hash);
+        });
+        (hash.finish(), keys)
+    }
+
+    #[inline(always)]
+    fn find<const N: usize>(
+        &self,
+        hash: u64,
+        keys: &[Key; N],
+        values: &[&str; N],
+    ) -> Option<Series<'_>> {
+        if N != self.names.len() {
+            return None;
+        }
+        let records = self.records.view();
+        let stored = self.keys.view();
+        self.table.find(hash, |position| {
+            let record = self.record(records, position)?;
+            let matches = self.matches(stored, record, keys, values);
+            matches.then(|| Series { store: self, values: &record[..self.value_words], position })
+        })
+    }
+
+    /// Whether the record's labels are these: by their words, and byte by byte where one is long.
+    #[inline(always)]
+    fn matches<const N: usize>(
+        &self,
+        stored: View<'_, StoredKey>,
+        record: &[AtomicU64],
+        keys: &[Key; N],
+        values: &[&str; N],
+    ) -> bool {
+        let mut differs = 0;
+        let mut longest = 0;
+        each_label!(N, k => {
+            let Some(there) = Self::stored_key(stored, self.layout.fragment_id(record, k)) else {
+                return false;
+            };
+            let key = &keys[k];
+            differs |= u64::from(there[0].load(Relaxed) as u32 ^ key.len);
+            differs |= there[1].load(Relaxed) ^ key.words[0];
+            differs |= there[2].load(Relaxed) ^ key.words[1];
+            differs |= there[3].load(Relaxed) ^ key.words[2];
+            differs |= there[4].load(Relaxed) ^ key.words[3];
+            longest |= key.len;
+        });
+        differs == 0
+            && (longest < Key::EXACT as u32 || {
+                let ids = (0..N).map(|k| self.layout.fragment_id(record, k));
+                ids.zip(values).all(|(id, value)| self.is_long_value(stored, id, value))
+            })
+    }
+
+    /// Whether a stored value, known to agree in its words, is `value` to the last byte.
+    #[cold]
+    fn is_long_value(&self, stored: View<'_, StoredKey>, id: u32, value: &str) -> bool {
+        if value.len() <= Key::EXACT {
+            return true;
+        }
+        let Some(there) = Self::stored_key(stored, id) else { return false };
+        let start = (there[0].load(Relaxed) >> 32) as u32;
+        LongValues::equals(&self.long_values, start, value.as_bytes())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn insert<const N: usize>(
+        &self,
+        hash: u64,
+        keys: &[Key; N],
+        values: &[&str; N],
+    ) -> Option<Series<'_>> {
+        let mut guard = self.writer.lock();
+        if let Some(series) = self.find(hash, keys, values) {
+            return Some(series);
+        }
+        if N != self.names.len() {
+            return None;
+        }
+        let writer = &mut *guard;
+        let position = self.free_position(writer)?;
+        let (chunk, at) = Self::record_place(position);
+        let record = &self.records.view().chunk(chunk)?[at * self.layout.width..];
+        let record = &record[..self.layout.width];
+        for (k, (key, value)) in keys.iter().zip(values).enumerate() {
+            let id = self.intern(writer, k, key, value);
+            writer.uses[id as usize] += 1;
+            self.layout.set_fragment_id(record, k, id);
+        }
+        let values = &record[..self.value_words];
+        values.iter().for_each(|word| word.store(0, Relaxed));
+        self.bump_generation(record);
+        self.table.insert(&mut writer.growth, hash, position, |position| self.hash_of(position));
+        Some(Series { store: self, values, position })
+    }
+
+    /// A record to use: one that has rested long enough, or a new one.
+    fn free_position(&self, writer: &mut Writer) -> Option<u32> {
+        if let Some(oldest) = writer.removed.front()
+            && oldest.at.elapsed() >= REST
+            && writer.epochs.is_over(oldest.epoch)
+        {
+            let position = writer.removed.pop_front()?.position;
+            self.release_labels(writer, position);
+            return Some(position);
+        }
+        let position = writer.next_position;
+        if position > Table::MAX_POSITION {
+            return None;
+        }
+        let (chunk, _) = Self::record_place(position);
+        if chunk == writer.chunks.len() {
+            let words = Self::chunk_records(chunk) * self.layout.width;
+            let words = || (0..words).map(|_| AtomicU64::new(0)).collect();
+            let records = self.records.set(chunk, words).clone();
+            Arc::make_mut(&mut writer.chunks).push(records);
+        }
+        writer.next_position =
+            if position + 1 == Self::FIRST_RECORDS { Self::CHUNK } else { position + 1 };
+        Some(position)
+    }
+
+    /// Gives back what a removed record still held of its labels.
+    fn release_labels(&self, writer: &mut Writer, position: u32) {
+        let Some(record) = self.record(self.records.view(), position) else { return };
+        for k in 0..self.layout.labels {
+            let id = self.layout.fragment_id(record, k);
+            writer.uses[id as usize] -= 1;
+            if writer.uses[id as usize] == 0 {
+                self.forget(writer, k, id);
+            }
+        }
+        if let Some(extra) = self.extra(position) {
+            extra.store(0, Relaxed);
+        }
+    }
+
+    /// The fragment of a value of label `k`.
+    fn intern(&self, writer: &mut Writer, k: usize, key: &Key, value: &str) -> u32 {
+        let stored = self.keys.view();
+        let is_this = |&id: &u32| {
+            Self::stored_key(stored, id).is_some_and(|there| {
+                there[0].load(Relaxed) as u32 == key.len
+                    && there[1..5].iter().zip(key.words).all(|(a, b)| a.load(Relaxed) == b)
+                    && self.is_long_value(stored, id, value)
+            })
+        };
+        if let Some(&id) = writer.interned[k].find(key.hash, is_this) {
+            return id;
+        }
+        let id = writer.free_fragments.pop().unwrap_or_else(|| {
+            let id = writer.next_fragment;
+            writer.next_fragment = Fragments::following(id);
+            writer.uses.resize(id as usize + 1, 0);
+            id
+        });
+        let fragment = match value {
+            "" => Fragment::absent().clone(),
+            value => Fragment::new(&self.names[k], value, k == 0),
+        };
+        writer.fragments.set(id, fragment);
+        let start = match value.len() > Key::EXACT {
+            true => writer.long_values.add(&self.long_values, value.as_bytes()),
+            false => 0,
+        };
+        let (chunk, at) = Self::key_place(id);
+        let len = if chunk == 0 { Self::FIRST_KEYS } else { 1 << Self::KEY_LOG };
+        let there = &self.keys.set(chunk, || (0..len).map(|_| StoredKey::default()).collect())[at];
+        let words = [u64::from(start) << 32 | u64::from(key.len)];
+        let words = words.into_iter().chain(key.words).chain([key.hash]);
+        // Relaxed: the slot that leads here is published afterwards.
+        there.iter().zip(words).for_each(|(cell, word)| cell.store(word, Relaxed));
+        let keys = self.keys.view();
+        writer.interned[k].insert_unique(key.hash, id, |&id| Self::stored_hash(keys, id));
+        id
+    }
+
+    /// Frees a fragment that no record uses.
+    fn forget(&self, writer: &mut Writer, k: usize, id: u32) {
+        let keys = self.keys.view();
+        let Some(there) = Self::stored_key(keys, id) else { return };
+        if let Ok(entry) =
+            writer.interned[k].find_entry(there[5].load(Relaxed), |&other| other == id)
+        {
+            entry.remove();
+        }
+        let head = there[0].load(Relaxed);
+        if head as u32 as usize > Key::EXACT {
+            writer.long_values.free((head >> 32) as u32, head as u32);
+        }
+        writer.fragments.forget(id);
+        writer.free_fragments.push(id);
+    }
+
+    fn remove_at(&self, writer: &mut Writer, hash: u64, position: u32) {
+        let hash_of = |position| self.hash_of(position);
+        if !self.table.remove(&mut writer.growth, hash, position, hash_of) {
+            return;
+        }
+        if let Some(record) = self.record(self.records.view(), position) {
+            self.bump_generation(record);
+        }
+        let epoch = writer.epochs.end();
+        writer.removed.push_back(Removed { position, epoch, at: Instant::now() });
+    }
+
+    /// Makes a dead record live or a live one dead: odd generations are live.
+    fn bump_generation(&self, record: &[AtomicU64]) {
+        // The low half only: the high half is the first label's fragment.
+        let word = &record[self.value_words];
+        let old = word.load(Relaxed);
+        let generation = (old as u32).wrapping_add(1);
+        word.store(old & !u64::from(u32::MAX) | u64::from(generation), Relaxed);
+    }
+
+    fn is_live(&self, position: u32) -> bool {
+        self.record(self.records.view(), position)
+            .is_some_and(|record| record[self.value_words].load(Relaxed) & 1 == 1)
+    }
+
+    fn live_positions(&self) -> Vec<u32> {
+        let mut live = Vec::new();
+        let view = self.records.view();
+        for index in 0.. {
+            let Some(chunk) = view.chunk(index) else { break };
+            let start = (index as u32) << Records::CHUNK_LOG;
+            for (at, record) in chunk.chunks_exact(self.layout.width).enumerate() {
+                if record[self.value_words].load(Relaxed) & 1 == 1 {
+                    live.push(start + at as u32);
+                }
+            }
+        }
+        live
+    }
+
+    /// The hash of a stored series, put together from the hashes of its values.
+    fn hash_of(&self, position: u32) -> u64 {
+        let mut hash = SeriesHash::new();
+        let keys = self.keys.view();
+        if let Some(record) = self.record(self.records.view(), position) {
+            for k in 0..self.layout.labels {
+                hash.add(k, Self::stored_hash(keys, self.layout.fragment_id(record, k)));
+            }
+        }
+        hash.finish()
+    }
+
+    #[inline(always)]
+    fn record<'s>(&self, view: View<'s, AtomicU64>, position: u32) -> Option<&'s [AtomicU64]> {
+        let (chunk, at) = Self::record_place(position);
+        let at = at * self.layout.width;
+        view.chunk(chunk)?.get(at..at + self.layout.width)
+    }
+
+    #[inline(always)]
+    fn stored_key(view: View<'_, StoredKey>, id: u32) -> Option<&StoredKey> {
+        let (chunk, at) = Self::key_place(id);
+        view.chunk(chunk)?.get(at)
+    }
+
+    fn stored_hash(view: View<'_, StoredKey>, id: u32) -> u64 {
+        Self::stored_key(view, id).map_or(0, |key| key[5].load(Relaxed))
+    }
+
+    #[inline(always)]
+    fn record_place(position: u32) -> (usize, usize) {
+        ((position >> Records::CHUNK_LOG) as usize, (position & (Self::CHUNK - 1)) as usize)
+    }
+
+    fn chunk_records(chunk: usize) -> usize {
+        if chunk == 0 { Self::FIRST_RECORDS as usize } else { Self::CHUNK as usize }
+    }
+
+    #[inline(always)]
+    fn key_place(id: u32) -> (usize, usize) {
+        ((id >> Self::KEY_LOG) as usize, (id & ((1 << Self::KEY_LOG) - 1)) as usize)
+    }
+}
+
+impl Writer {
+    /// Records made so far, removed ones included.
+    fn records(&self) -> usize {
+        let first = Store::FIRST_RECORDS;
+        let skipped = if self.next_position > first { Store::CHUNK - first } else { 0 };
+        (self.next_position - skipped) as usize
+    }
+}
+
+impl Series<'_> {
+    /// What an owned handle to this series keeps; see [`Store::owned`].
+    pub(crate) fn owned(&self) -> Option<(Arc<[AtomicU64]>, usize, u32)> {
+        self.store.owned(self.position)
+    }
+}
+
+impl Snapshot {
+    /// The number of series.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Calls `each` with the position and the record of every series, in order.
+    pub(crate) fn for_each_record(&self, mut each: impl FnMut(u32, &[AtomicU64])) {
+        let records = |index: usize| {
+            self.chunks.get(index).map(|chunk| (index, chunk.chunks_exact(self.width)))
+        };
+        match &self.rows {
+            None => {
+                let all = (0..).map_while(records).flat_map(|(index, records)| {
+                    let start = (index as u32) << Records::CHUNK_LOG;
+                    records.enumerate().map(move |(at, record)| (start + at as u32, record))
+                });
+                all.take(self.len).for_each(|(position, record)| each(position, record));
+            }
+            Some(rows) => {
+                for &position in rows {
+                    let (chunk, at) = Store::record_place(position);
+                    let at = at * self.width;
+                    let record = self.chunks.get(chunk).and_then(|c| c.get(at..at + self.width));
+                    if let Some(record) = record {
+                        each(position, record);
+                    }
+                }
+            }
+        }
+    }
+
+    fn positions(&self) -> Vec<u32> {
+        let mut positions = Vec::with_capacity(self.len);
+        self.for_each_record(|position, _| positions.push(position));
+        positions
+    }
+}
+
+/// Where values over [`Key::EXACT`] bytes are kept as words, for lookups to compare without a lock.
+#[derive(Default)]
+struct LongValues {
+    next: u32,
+    /// Starts of freed values by their number of words.
+    free: Vec<Vec<u32>>,
+}
+
+impl LongValues {
+    /// Words a chunk spans; a longer value gets a chunk of its own length.
+    const CHUNK_LOG: u32 = 10;
+
+    /// Stores a value and gives its start; for the one writer.
+    fn add(&mut self, words: &Directory<AtomicU64>, value: &[u8]) -> u32 {
+        let len = value.len().div_ceil(8);
+        let start = match self.free.get_mut(len).and_then(Vec::pop) {
+            Some(start) => start,
+            None => {
+                let chunk_len = 1 << Self::CHUNK_LOG;
+                if self.next as usize % chunk_len + len > chunk_len {
+                    self.next = self.next.next_multiple_of(chunk_len as u32);
+                }
+                let start = self.next;
+                let spanned = len.max(chunk_len);
+                words.set((start >> Self::CHUNK_LOG) as usize, || {
+                    (0..spanned).map(|_| AtomicU64::new(0)).collect()
+                });
+                // A chunk of its own is used up at once.
+                self.next = start + len.min(chunk_len) as u32;
+                start
+            }
+        };
+        if let Some(cells) = Self::cells(words, start, len) {
+            for (cell, bytes) in cells.iter().zip(value.chunks(8)) {
+                cell.store(Self::word(bytes), Relaxed);
+            }
+        }
+        start
+    }
+
+    /// Makes the room of a value free for another of the same number of words.
+    fn free(&mut self, start: u32, len: u32) {
+        let len = (len as usize).div_ceil(8);
+        if self.free.len() <= len {
+            self.free.resize_with(len + 1, Vec::new);
+        }
+        self.free[len].push(start);
+    }
+
+    fn equals(words: &Directory<AtomicU64>, start: u32, value: &[u8]) -> bool {
+        Self::cells(words, start, value.len().div_ceil(8)).is_some_and(|cells| {
+            let mut bytes = value.chunks(8);
+            cells.iter().zip(&mut bytes).all(|(cell, b)| cell.load(Relaxed) == Self::word(b))
+        })
+    }
+
+    fn cells(words: &Directory<AtomicU64>, start: u32, len: usize) -> Option<&[AtomicU64]> {
+        let chunk = words.view().chunk((start >> Self::CHUNK_LOG) as usize)?;
+        let at = (start & ((1 << Self::CHUNK_LOG) - 1)) as usize;
+        chunk.get(at..at + len)
+    }
+
+    fn word(bytes: &[u8]) -> u64 {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        u64::from_le_bytes(word)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

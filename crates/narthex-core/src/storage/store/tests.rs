@@ -1,0 +1,150 @@
+use super::{Snapshot, Store};
+use narthex_model::LabelName;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering::Relaxed;
+
+fn store(labels: &[&str]) -> Store {
+    Store::new(labels.iter().map(|name| LabelName::new(name).unwrap()).collect(), 1)
+}
+
+fn count<const N: usize>(store: &Store, values: &[&str; N], by: u64) {
+    store.with(values).unwrap().values[0].fetch_add(by, Relaxed);
+}
+
+fn contents(snapshot: &Snapshot) -> HashMap<Vec<String>, u64> {
+    let mut values = Vec::new();
+    snapshot.for_each_record(|_, record| values.push(record[0].load(Relaxed)));
+    let mut contents = HashMap::new();
+    snapshot.series.for_each_slice(|at, fragments| {
+        let labels = fragments.iter().map(|fragment| fragment.value().into_owned()).collect();
+        assert!(contents.insert(labels, values[at]).is_none(), "a series is shown twice");
+    });
+    assert_eq!(contents.len(), snapshot.len());
+    contents
+}
+
+#[test]
+fn series_are_told_apart_by_equality() {
+    let store = store(&["a", "b"]);
+    // The first three are one series in a client that hashes joined values without a separator.
+    let tuples =
+        [["ab", "c"], ["a", "bc"], ["", "abc"], ["abc", ""], ["77kepQFQ8Kl", "!0IC=VloaY"]];
+    for (n, values) in tuples.iter().enumerate() {
+        count(&store, values, n as u64 + 1);
+    }
+    let contents = contents(&store.snapshot());
+    assert_eq!(contents.len(), tuples.len());
+    assert_eq!(contents[&vec!["a".to_owned(), "bc".to_owned()]], 2);
+}
+
+#[test]
+fn long_values_are_compared_to_the_last_byte() {
+    let store = store(&["path"]);
+    let value = |middle: char, len: usize| {
+        let mut value = vec!['x'; len];
+        value[len / 2] = middle;
+        value.into_iter().collect::<String>()
+    };
+    for len in [32, 33, 47, 64, 200, 8191, 8192, 8193, 100_000] {
+        for middle in ['a', 'b'] {
+            count(&store, &[&value(middle, len)], 1);
+            count(&store, &[&value(middle, len)], 1);
+        }
+    }
+    let contents = contents(&store.snapshot());
+    assert_eq!(contents.len(), 18);
+    assert!(contents.values().all(|&value| value == 2));
+}
+
+#[test]
+fn many_series_keep_their_own_values_through_growth() {
+    let store = store(&["method", "path", "status"]);
+    for round in 1..=3 {
+        for n in 0..30_000u64 {
+            let path = format!("/items/{}", n / 10);
+            count(&store, &["get", &path, &(n % 10).to_string()], n * round);
+        }
+    }
+    let contents = contents(&store.snapshot());
+    assert_eq!(contents.len(), 30_000);
+    for n in 0..30_000u64 {
+        let labels = vec!["get".to_owned(), format!("/items/{}", n / 10), (n % 10).to_string()];
+        assert_eq!(contents[&labels], n * 6);
+    }
+}
+
+#[test]
+fn a_removed_series_is_gone_and_starts_afresh() {
+    let store = store(&["l"]);
+    for n in 0..100u64 {
+        count(&store, &[&n.to_string()], n);
+    }
+    let before = store.snapshot();
+    assert!((0..100).step_by(2).all(|n| store.remove(&[n.to_string().as_str()])));
+    assert!(!store.remove(&["0"]));
+    assert_eq!(store.len(), 50);
+    count(&store, &["0"], 7);
+    let after = contents(&store.snapshot());
+    assert_eq!(after.len(), 51);
+    assert_eq!(after[&vec!["0".to_owned()]], 7);
+    assert_eq!(contents(&before).len(), 100);
+}
+
+#[test]
+fn retain_asks_for_every_series_once() {
+    let store = store(&["a", "b"]);
+    for n in 0..1000 {
+        count(&store, &[&(n % 10).to_string(), &n.to_string()], 1);
+    }
+    let mut asked = HashSet::new();
+    store.retain(|values| {
+        assert!(asked.insert(values.join("/")));
+        values[0] == "3"
+    });
+    assert_eq!((asked.len(), store.len()), (1000, 100));
+    store.retain(|_| false);
+    assert_eq!(store.len(), 0);
+    assert!(contents(&store.snapshot()).is_empty());
+}
+
+#[test]
+fn extra_words_belong_to_one_record() {
+    let store = store(&["l"]);
+    let positions: Vec<_> =
+        (0..100).map(|n: u32| store.with(&[n.to_string().as_str()]).unwrap().position).collect();
+    assert!(store.extra(positions[0]).is_none());
+    for (n, &position) in positions.iter().enumerate() {
+        store.extra_or_new(position).store(n as u64, Relaxed);
+    }
+    for (n, &position) in positions.iter().enumerate() {
+        assert_eq!(store.extra(position).unwrap().load(Relaxed), n as u64);
+    }
+}
+
+#[test]
+fn threads_count_exactly_while_series_come_and_go() {
+    let store = store(&["kind", "n"]);
+    std::thread::scope(|scope| {
+        for thread in 0..4u64 {
+            let store = &store;
+            scope.spawn(move || {
+                for n in 0..50_000u64 {
+                    count(store, &["kept", &(n % 5000).to_string()], 1);
+                    if n % 100 == thread {
+                        count(store, &["passing", &n.to_string()], 1);
+                        store.remove(&["passing", &n.to_string()]);
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..50 {
+                store.snapshot();
+            }
+        });
+    });
+    let contents = contents(&store.snapshot());
+    let kept: u64 = contents.iter().filter(|(l, _)| l[0] == "kept").map(|(_, v)| v).sum();
+    assert_eq!(kept, 200_000);
+    assert_eq!(contents.len(), 5000);
+}
