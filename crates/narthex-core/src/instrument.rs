@@ -6,6 +6,7 @@ mod histogram;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -89,6 +90,10 @@ impl<M: Metric> SeriesShared<M> {
         }
     }
 }
+
+/// No user code runs under the store's lock, so a panic elsewhere leaves it whole.
+impl<M: sealed::Kind> UnwindSafe for SeriesShared<M> {}
+impl<M: sealed::Kind> RefUnwindSafe for SeriesShared<M> {}
 
 impl<M: sealed::Kind> fmt::Debug for SeriesShared<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

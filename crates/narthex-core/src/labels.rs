@@ -9,7 +9,7 @@
 /// use narthex_core::LabelValue;
 ///
 /// assert_eq!(200_u16.text().as_ref(), "200");
-/// assert_eq!("GET".text().as_ref(), "GET");
+/// assert_eq!(LabelValue::text("GET"), "GET");
 /// assert_eq!(None::<bool>.text().as_ref(), "");
 /// ```
 #[diagnostic::on_unimplemented(

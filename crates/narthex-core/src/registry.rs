@@ -2,7 +2,7 @@
 
 mod names;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use narthex_model::{Label, LabelName, Metadata, MetricFamily, MetricName, Problem, Scrape};
@@ -242,6 +242,10 @@ impl Registry {
         MetricName::new_utf8(&prefixed).expect("a prefixed name is not empty")
     }
 }
+
+/// No user code runs under the registry's lock, so a panic elsewhere leaves it whole.
+impl UnwindSafe for Registry {}
+impl RefUnwindSafe for Registry {}
 
 impl Default for Registry {
     fn default() -> Self {

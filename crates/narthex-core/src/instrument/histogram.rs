@@ -3,6 +3,7 @@
 mod search;
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -173,6 +174,10 @@ struct Alone {
     one_snapshot: Mutex<()>,
     refused: Refused,
 }
+
+/// No user code runs under the snapshot's lock, so a panic elsewhere leaves it whole.
+impl UnwindSafe for Alone {}
+impl RefUnwindSafe for Alone {}
 
 /// Cells in a half of most histograms. A constant saves the checks of a length.
 const SMALL_HALF: usize = 16;

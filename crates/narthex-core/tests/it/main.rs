@@ -1,0 +1,8 @@
+//! What users of the instruments and the registry rely on, row by row of the upstream inventory
+//! where a test carries a row's id.
+
+mod concurrency;
+mod instruments;
+mod labels;
+mod registry;
+mod support;
