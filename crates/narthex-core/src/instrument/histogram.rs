@@ -277,7 +277,7 @@ fn read(cells: &[impl Word], buckets: usize) -> Totals {
         if seen == whole || attempt == ATTEMPTS {
             return Totals { counts, sum };
         }
-        if attempt % 100 == 0 {
+        if attempt.is_multiple_of(100) {
             std::thread::yield_now();
         } else {
             std::hint::spin_loop();
@@ -386,5 +386,7 @@ impl fmt::Debug for Histogram {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
 mod tests;

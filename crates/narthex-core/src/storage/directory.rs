@@ -70,7 +70,7 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::Directory;
     use std::sync::Arc;

@@ -114,7 +114,7 @@ pub(crate) fn seeds() -> [u64; MAX_LABELS] {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::Key;
     use std::collections::HashSet;

@@ -214,6 +214,103 @@ fn put(slots: &[AtomicU32], hash: u64, slot: u32) -> usize {
     }
 }
 
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::{Growth, Table};
+    use crate::sync::{AtomicU32, Ordering::Relaxed};
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// All in one run of slots, so that a removal has entries to move.
+    fn hash_of(_: u32) -> u64 {
+        0x5500_0000_0000_0003
+    }
+
+    /// A table and the records its positions lead to, as far as a reader checks them.
+    struct Shared {
+        table: Table,
+        records: [AtomicU32; 12],
+    }
+
+    impl Shared {
+        fn new() -> Self {
+            Self { table: Table::new(), records: std::array::from_fn(|_| AtomicU32::new(0)) }
+        }
+
+        fn insert(&self, growth: &mut Growth, position: u32) {
+            self.records[position as usize].store(position + 100, Relaxed);
+            self.table.insert(growth, hash_of(position), position, hash_of);
+        }
+
+        /// Finds the record that says it is `position`'s.
+        fn find(&self, position: u32) -> Option<u32> {
+            self.table.find(hash_of(position), |found| {
+                let record = self.records[found as usize].load(Relaxed);
+                // What `Release` in `put` promises: a slot is seen only after its record.
+                assert_ne!(record, 0, "a reader saw a slot before its record");
+                (record == position + 100).then_some(found)
+            })
+        }
+    }
+
+    #[test]
+    fn loom_a_found_record_is_whole_and_the_right_one() {
+        loom::model(|| {
+            let shared = Arc::new(Shared::new());
+            let reader = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    for position in [0, 1] {
+                        assert!(shared.find(position).is_none_or(|found| found == position));
+                    }
+                })
+            };
+            let mut growth = Growth::new();
+            shared.insert(&mut growth, 0);
+            shared.insert(&mut growth, 1);
+            reader.join().unwrap();
+            assert_eq!((shared.find(0), shared.find(1)), (Some(0), Some(1)));
+        });
+    }
+
+    #[test]
+    fn loom_a_reader_never_takes_one_for_another_while_entries_move() {
+        loom::model(|| {
+            let shared = Arc::new(Shared::new());
+            let mut growth = Growth::new();
+            for position in 0..3 {
+                shared.insert(&mut growth, position);
+            }
+            let reader = {
+                let shared = shared.clone();
+                thread::spawn(move || assert!(shared.find(2).is_none_or(|found| found == 2)))
+            };
+            assert!(shared.table.remove(&mut growth, hash_of(0), 0, hash_of));
+            reader.join().unwrap();
+            assert_eq!((shared.find(0), shared.find(1), shared.find(2)), (None, Some(1), Some(2)));
+        });
+    }
+
+    #[test]
+    fn loom_nothing_is_lost_when_the_table_grows_under_a_reader() {
+        loom::model(|| {
+            let shared = Arc::new(Shared::new());
+            let mut growth = Growth::new();
+            // One insert before growth starts at half of the first table's 16 slots.
+            for position in 0..8 {
+                shared.insert(&mut growth, position);
+            }
+            let reader = {
+                let shared = shared.clone();
+                thread::spawn(move || assert_eq!(shared.find(3), Some(3)))
+            };
+            shared.insert(&mut growth, 8);
+            reader.join().unwrap();
+            assert!((0..9).all(|position| shared.find(position) == Some(position)));
+        });
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Growth, Table};

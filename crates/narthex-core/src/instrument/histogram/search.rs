@@ -41,7 +41,7 @@ impl Search {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::Search;
     use narthex_model::Bounds;
