@@ -14,7 +14,8 @@
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the value of a label",
-    note = "derive `LabelValue` on an enum, or use a string, an integer, `bool` or `char`"
+    note = "derive `LabelValue` on an enum, use a string, an integer, `bool` or `char`, or write \
+            `#[label(display)]` on the field of a type that has `Display`"
 )]
 pub trait LabelValue {
     /// The value as text.

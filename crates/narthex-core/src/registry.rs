@@ -182,6 +182,22 @@ impl Registry {
         scrape
     }
 
+    /// The family as this registry exports it: with its prefix and its constant labels.
+    ///
+    /// For those who add families beside the registry, such as the scrape engine.
+    ///
+    /// # Errors
+    /// Returns a [`Problem`] where the family has a label that is one of the registry's.
+    pub fn export(&self, family: MetricFamily) -> Result<MetricFamily, Problem> {
+        if self.0.prefix.is_empty() && self.0.const_labels.is_empty() {
+            return Ok(family);
+        }
+        let name = self.exported_name(family.name());
+        family
+            .relabel(name.clone(), &self.0.const_labels)
+            .map_err(|error| Problem::new(name, error))
+    }
+
     fn collect(
         &self,
         collector: &dyn Collector,
@@ -203,15 +219,10 @@ impl Registry {
             problems.extend(names.into_iter().map(|name| Problem::new(name, &reason)));
             return;
         }
-        if self.0.prefix.is_empty() && self.0.const_labels.is_empty() {
-            families.append(&mut collected);
-            return;
-        }
         for family in collected {
-            let name = self.exported_name(family.name());
-            match family.relabel(name.clone(), &self.0.const_labels) {
+            match self.export(family) {
                 Ok(family) => families.push(family),
-                Err(error) => problems.push(Problem::new(name, error)),
+                Err(problem) => problems.push(problem),
             }
         }
     }

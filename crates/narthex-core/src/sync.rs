@@ -5,6 +5,21 @@ pub(crate) use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+/// Waits a moment for another thread, the `attempt`th time.
+pub(crate) fn wait(attempt: usize) {
+    #[cfg(loom)]
+    {
+        let _ = attempt;
+        loom::thread::yield_now();
+    }
+    #[cfg(not(loom))]
+    if attempt.is_multiple_of(100) {
+        std::thread::yield_now();
+    } else {
+        std::hint::spin_loop();
+    }
+}
+
 /// A word that several threads see, for protocols that loom checks with its own type.
 pub(crate) trait Word {
     fn load(&self, order: Ordering) -> u64;

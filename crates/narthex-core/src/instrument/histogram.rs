@@ -19,7 +19,7 @@ use crate::error::Fault;
 use crate::registry::Source;
 use crate::storage::Snapshot;
 use crate::storage::cells::{self, Lease};
-use crate::sync::Word;
+use crate::sync::{self, Word};
 use search::Search;
 
 /// Observations such as durations or sizes, counted in buckets.
@@ -277,11 +277,7 @@ fn read(cells: &[impl Word], buckets: usize) -> Totals {
         if seen == whole || attempt == ATTEMPTS {
             return Totals { counts, sum };
         }
-        if attempt.is_multiple_of(100) {
-            std::thread::yield_now();
-        } else {
-            std::hint::spin_loop();
-        }
+        sync::wait(attempt);
     }
 }
 

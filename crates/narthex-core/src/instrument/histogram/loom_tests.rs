@@ -14,17 +14,17 @@ fn cells() -> [AtomicU64; 4] {
 fn loom_a_snapshot_shows_whole_observations_only() {
     loom::model(|| {
         let shared = Arc::new(cells());
-        let observer = {
+        let snapshot = {
             let cells = shared.clone();
             thread::spawn(move || {
-                write(&cells[..], 1, 1.0);
-                write(&cells[..], 0, 1.0);
+                let seen = read(&cells[..], 2);
+                // All observe 1, so that whole observations have their count as their sum.
+                assert_eq!(seen.sum, seen.counts.iter().sum::<u64>() as f64);
             })
         };
-        let seen = read(&shared[..], 2);
-        // All observe 1, so that whole observations have their count as their sum.
-        assert_eq!(seen.sum, seen.counts.iter().sum::<u64>() as f64);
-        observer.join().unwrap();
+        write(&shared[..], 1, 1.0);
+        write(&shared[..], 0, 1.0);
+        snapshot.join().unwrap();
         let all = read(&shared[..], 2);
         assert_eq!((all.counts.as_slice(), all.sum), (&[1, 1][..], 2.0));
     });
