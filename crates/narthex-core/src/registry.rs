@@ -182,17 +182,20 @@ impl Registry {
         scrape
     }
 
-    /// The family as this registry exports it: with its prefix and its constant labels.
-    ///
-    /// For those who add families beside the registry, such as the scrape engine.
+    /// The family with this registry's constant labels, but not its prefix: for families that are
+    /// served beside the registry, such as those of the scrape engine's sources.
     ///
     /// # Errors
     /// Returns a [`Problem`] where the family has a label that is one of the registry's.
-    pub fn export(&self, family: MetricFamily) -> Result<MetricFamily, Problem> {
-        if self.0.prefix.is_empty() && self.0.const_labels.is_empty() {
+    pub fn with_const_labels(&self, family: MetricFamily) -> Result<MetricFamily, Problem> {
+        let name = family.name().clone();
+        self.relabel(family, name)
+    }
+
+    fn relabel(&self, family: MetricFamily, name: MetricName) -> Result<MetricFamily, Problem> {
+        if *family.name() == name && self.0.const_labels.is_empty() {
             return Ok(family);
         }
-        let name = self.exported_name(family.name());
         family
             .relabel(name.clone(), &self.0.const_labels)
             .map_err(|error| Problem::new(name, error))
@@ -220,7 +223,8 @@ impl Registry {
             return;
         }
         for family in collected {
-            match self.export(family) {
+            let name = self.exported_name(family.name());
+            match self.relabel(family, name) {
                 Ok(family) => families.push(family),
                 Err(problem) => problems.push(problem),
             }

@@ -1,1 +1,39 @@
-//! Write Prometheus exposition formats.
+//! Prometheus exposition formats, as functions of a [`Scrape`](narthex_model::Scrape).
+//!
+//! [`Format::negotiate`] picks a format from a request's `Accept` headers, [`Format::encode`] and
+//! [`Format::write`] render one page. Who renders again and again keeps an [`Encoder`]: it streams
+//! a page of any length through one buffer that it reuses.
+//!
+//! ```
+//! use narthex_format::Format;
+//! use narthex_model::{MetricFamily, Scrape};
+//!
+//! let scrape = Scrape::new(vec![
+//!     MetricFamily::counter("http_requests_total", "HTTP requests served.")
+//!         .label_names(["method", "path"])
+//!         .sample(["get", "/a"], 3u64)
+//!         .build()?,
+//! ]);
+//! let mut page = Vec::new();
+//! Format::Text.encode(&scrape, &mut page);
+//! assert_eq!(
+//!     String::from_utf8(page)?,
+//!     [
+//!         "# HELP http_requests_total HTTP requests served.\n",
+//!         "# TYPE http_requests_total counter\n",
+//!         "http_requests_total{method=\"get\",path=\"/a\"} 3\n",
+//!     ]
+//!     .concat()
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod encoder;
+mod escape;
+mod format;
+mod number;
+mod output;
+mod text;
+
+pub use encoder::{Encoder, Page};
+pub use format::Format;

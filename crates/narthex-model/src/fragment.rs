@@ -192,11 +192,13 @@ impl Fragments {
     /// The fragment `id`, or the absent one.
     #[inline(always)]
     pub fn get(&self, id: u32) -> &Fragment {
-        let (chunk, at) = Self::place(id);
-        match self.0.get(chunk).and_then(|chunk| chunk.get(at)?.get()) {
-            Some(fragment) => fragment,
-            None => Fragment::absent(),
-        }
+        self.view().get(id)
+    }
+
+    /// The same for a loop, with what every call would look up again.
+    #[inline(always)]
+    pub(crate) fn view(&self) -> FragmentsView<'_> {
+        FragmentsView { chunks: &self.0, absent: Fragment::absent() }
     }
 
     /// Stores `fragment` under `id`; snapshots taken before keep what they had.
@@ -233,6 +235,25 @@ impl Fragments {
     #[inline(always)]
     fn place(id: u32) -> (usize, usize) {
         ((id >> Self::LOG) as usize, (id & ((1 << Self::LOG) - 1)) as usize)
+    }
+}
+
+/// [`Fragments`] as a loop reads them.
+#[derive(Clone, Copy)]
+pub(crate) struct FragmentsView<'a> {
+    chunks: &'a [Arc<[OnceLock<Fragment>]>],
+    absent: &'a Fragment,
+}
+
+impl<'a> FragmentsView<'a> {
+    /// The fragment `id`, or the absent one.
+    #[inline(always)]
+    pub(crate) fn get(self, id: u32) -> &'a Fragment {
+        let (chunk, at) = Fragments::place(id);
+        match self.chunks.get(chunk).and_then(|chunk| chunk.get(at)?.get()) {
+            Some(fragment) => fragment,
+            None => self.absent,
+        }
     }
 }
 

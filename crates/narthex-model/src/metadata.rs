@@ -151,7 +151,9 @@ impl Metadata {
             if self.metric_type.reserved_label() == Some(name.as_str()) {
                 return error(name, LabelFault::Reserved(self.metric_type));
             }
-            if names().skip(at + 1).any(|other| other == name) {
+            // Compared as old scrapers see them: `a.b` and `a_b` are one label there.
+            let mut later = names().skip(at + 1);
+            if later.any(|other| other.underscored() == name.underscored()) {
                 return error(name, LabelFault::Duplicate);
             }
         }

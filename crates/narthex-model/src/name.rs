@@ -1,6 +1,6 @@
 //! Validated names: the only way into a metric family.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,6 +61,12 @@ impl MetricName {
     pub fn is_classic(&self) -> bool {
         check_classic(&self.0, NameKind::Metric).is_ok()
     }
+
+    /// The name as a scraper sees it that reads only the classic set: the escaping scheme
+    /// `underscores`, with an underscore for every code point that may not stand in its place.
+    pub fn underscored(&self) -> Cow<'_, str> {
+        underscored(&self.0, NameKind::Metric)
+    }
 }
 
 impl LabelName {
@@ -95,6 +101,12 @@ impl LabelName {
         check_classic(&self.0, NameKind::Label).is_ok()
     }
 
+    /// The name as a scraper sees it that reads only the classic set: the escaping scheme
+    /// `underscores`, with an underscore for every code point that may not stand in its place.
+    pub fn underscored(&self) -> Cow<'_, str> {
+        underscored(&self.0, NameKind::Label)
+    }
+
     fn check_reserved(name: &str) -> Result<(), NameError> {
         if name.starts_with("__") {
             return Err(NameError {
@@ -127,6 +139,16 @@ enum Fault {
     LeadingDigit,
     Character { at: usize, character: char },
     Reserved,
+}
+
+impl NameKind {
+    /// Whether the classic set has `c` at byte `at` of a name.
+    fn allows(self, at: usize, c: char) -> bool {
+        c.is_ascii_alphabetic()
+            || c == '_'
+            || (at > 0 && c.is_ascii_digit())
+            || (c == ':' && self == Self::Metric)
+    }
 }
 
 impl NameError {
@@ -171,19 +193,24 @@ fn check_not_empty(name: &str, kind: NameKind) -> Result<(), NameError> {
 
 fn check_classic(name: &str, kind: NameKind) -> Result<(), NameError> {
     check_not_empty(name, kind)?;
-    let fits =
-        |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == ':' && kind == NameKind::Metric);
     let fault = if name.starts_with(|c: char| c.is_ascii_digit()) {
         Some(Fault::LeadingDigit)
     } else {
         name.char_indices()
-            .find(|&(_, c)| !fits(c))
+            .find(|&(at, c)| !kind.allows(at, c))
             .map(|(at, character)| Fault::Character { at, character })
     };
     match fault {
         Some(fault) => Err(NameError { name: name.into(), kind, fault }),
         None => Ok(()),
     }
+}
+
+fn underscored(name: &str, kind: NameKind) -> Cow<'_, str> {
+    if name.char_indices().all(|(at, c)| kind.allows(at, c)) {
+        return Cow::Borrowed(name);
+    }
+    name.char_indices().map(|(at, c)| if kind.allows(at, c) { c } else { '_' }).collect()
 }
 
 macro_rules! name_traits {

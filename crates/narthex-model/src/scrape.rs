@@ -1,5 +1,7 @@
 //! A scrape: all families of one moment, checked against each other.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 
 use crate::family::MetricFamily;
@@ -34,6 +36,7 @@ impl Scrape {
         families.sort_by(|a, b| a.name().cmp(b.name()));
         let mut problems = Vec::new();
         merge_same_names(&mut families, &mut problems);
+        drop_escaped_twins(&mut families, &mut problems);
         drop_sample_name_clashes(&mut families, &mut problems);
         Self { families, problems }
     }
@@ -88,6 +91,7 @@ enum Fault {
     Unmergeable,
     DuplicateSeries { dropped: usize },
     SampleName { of: MetricName },
+    EscapedTwin { of: MetricName },
     Other(Box<str>),
 }
 
@@ -119,6 +123,11 @@ impl fmt::Display for Problem {
             Fault::SampleName { of } => {
                 write!(f, "family `{family}` is left out: `{of}` writes samples of that name")
             }
+            Fault::EscapedTwin { of } => write!(
+                f,
+                "family `{family}` is left out: a scraper that does not read UTF-8 names cannot \
+                 tell it from `{of}`"
+            ),
             Fault::Other(reason) => write!(f, "family `{family}` is left out: {reason}"),
         }
     }
@@ -147,6 +156,30 @@ fn merge_same_names(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem
         }
     }
     *families = merged;
+}
+
+/// Drops `a.b` beside `a_b`: most scrapers would see one name twice.
+fn drop_escaped_twins(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem>) {
+    if families.iter().all(|family| family.name().is_classic()) {
+        return;
+    }
+    let mut taken: HashMap<String, MetricName> = HashMap::new();
+    // Classic names come first, for they are what everybody sees.
+    let mut by_fame: Vec<&MetricName> = families.iter().map(MetricFamily::name).collect();
+    by_fame.sort_by_key(|name| !name.is_classic());
+    let mut twins = Vec::new();
+    for name in by_fame {
+        match taken.entry(name.underscored().into_owned()) {
+            Entry::Occupied(entry) => twins.push((name.clone(), entry.get().clone())),
+            Entry::Vacant(entry) => {
+                entry.insert(name.clone());
+            }
+        }
+    }
+    for (family, of) in twins {
+        families.retain(|other| *other.name() != family);
+        problems.push(Problem { family, fault: Fault::EscapedTwin { of } });
+    }
 }
 
 /// Drops `h_count` beside a histogram `h`: the page would have that sample twice.

@@ -53,6 +53,18 @@ impl RecordLayout {
     }
 }
 
+/// The fragment ids in the `N` half words from half `FIRST` on; what is not there reads as no id.
+#[inline(always)]
+fn fragment_ids<const N: usize, const FIRST: usize>(words: &[AtomicU64]) -> [u32; N] {
+    let Some(words) = words.get(..(FIRST + N).div_ceil(2)) else {
+        return [u32::MAX; N];
+    };
+    std::array::from_fn(|k| {
+        let half = FIRST + k;
+        (words[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32
+    })
+}
+
 impl Records {
     /// Records a chunk spans, as a power of two: row `i` is record `i % 2^LOG` of chunk `i >> LOG`.
     pub const CHUNK_LOG: u32 = 9;
@@ -69,17 +81,37 @@ impl Records {
         self.chunks.iter().map(|chunk| &**chunk)
     }
 
-    /// The record of each row in `rows`, which must ascend.
-    fn rows(&self, rows: &[u32], mut each: impl FnMut(&[AtomicU64])) {
+    /// Calls `each` with the records of `rows`, in order.
+    ///
+    /// It is called in one place for both kinds of rows: the compiler copies the body of an
+    /// encoder's loop into the one place that calls it, and makes it a function of its own where
+    /// there are two.
+    #[inline(always)]
+    fn each(&self, rows: &Rows, mut each: impl FnMut(&[AtomicU64])) {
         let width = self.layout.width;
-        let mut rows = rows.iter().peekable();
+        let (mut left, mut listed) = match rows {
+            Rows::All(len) => (*len, None),
+            Rows::Some(rows) => (rows.len(), Some(&rows[..])),
+        };
         for (index, chunk) in self.chunks().enumerate() {
-            let start = (index as u32) << Self::CHUNK_LOG;
-            let end = start + (chunk.len() / width) as u32;
-            while let Some(&row) = rows.next_if(|&&row| row < end) {
-                let at = (row - start) as usize * width;
-                each(&chunk[at..at + width]);
+            if left == 0 {
+                break;
             }
+            let start = (index as u32) << Self::CHUNK_LOG;
+            let held = chunk.len() / width;
+            let here = match listed {
+                None => held.min(left),
+                Some(rows) => rows.partition_point(|&row| row < start + held as u32),
+            };
+            for k in 0..here {
+                let row = match listed {
+                    None => k,
+                    Some(rows) => (rows[k] - start) as usize,
+                };
+                each(&chunk[row * width..][..width]);
+            }
+            listed = listed.map(|rows| &rows[here..]);
+            left -= here;
         }
     }
 }
@@ -162,25 +194,48 @@ impl Series {
         if N != self.labels() {
             return;
         }
+        let Some(records) = &self.records else {
+            // `N` is 0 here. The condition is for the compiler, which copies `each` into the loop
+            // below only where that is the one place that calls it.
+            return if N == 0 {
+                (0..self.len()).for_each(|index| each(index, [Fragment::absent(); N]));
+            };
+        };
+        let fragments = self.fragments.view();
+        let layout = records.layout;
+        let ids_at = layout.first_label / 2;
+        let starts_odd = layout.first_label % 2 == 1;
         let mut index = 0;
-        self.each_record(|record, layout| {
-            let fragments =
-                std::array::from_fn(|k| self.fragments.get(layout.fragment_id(record, k)));
-            each(index, fragments);
+        records.each(&self.rows, |record| {
+            let words = record.get(ids_at..).unwrap_or_default();
+            let ids =
+                if starts_odd { fragment_ids::<N, 1>(words) } else { fragment_ids::<N, 0>(words) };
+            each(index, ids.map(|id| fragments.get(id)));
             index += 1;
         });
     }
 
     /// Calls `each` with the index and the fragments of every series, whatever their number.
     pub fn for_each_slice<'a>(&'a self, mut each: impl FnMut(usize, &[&'a Fragment])) {
-        let mut fragments = Vec::with_capacity(self.labels());
+        let Some(records) = &self.records else {
+            return (0..self.len()).for_each(|index| each(index, &[]));
+        };
+        let layout = records.layout;
+        // Few labels need no memory of their own.
+        let (mut few, mut many) = ([Fragment::absent(); 8], Vec::new());
+        let fragments = match few.get_mut(..layout.labels) {
+            Some(few) => few,
+            None => {
+                many.resize(layout.labels, Fragment::absent());
+                &mut many[..]
+            }
+        };
         let mut index = 0;
-        self.each_record(|record, layout| {
-            fragments.clear();
-            fragments.extend(
-                (0..layout.labels).map(|k| self.fragments.get(layout.fragment_id(record, k))),
-            );
-            each(index, &fragments);
+        records.each(&self.rows, |record| {
+            for (k, fragment) in fragments.iter_mut().enumerate() {
+                *fragment = self.fragments.get(layout.fragment_id(record, k));
+            }
+            each(index, fragments);
             index += 1;
         });
     }
@@ -210,36 +265,11 @@ impl Series {
             Rows::All(_) => {}
             Rows::Some(rows) => {
                 if let Some(&row) = rows.get(index) {
-                    records.rows(&[row], read);
+                    records.each(&Rows::Some(vec![row]), read);
                 }
             }
         }
         fragments
-    }
-
-    #[inline(always)]
-    fn each_record(&self, mut each: impl FnMut(&[AtomicU64], RecordLayout)) {
-        let Some(records) = &self.records else {
-            let none = RecordLayout { width: 0, first_label: 0, labels: 0 };
-            return (0..self.len()).for_each(|_| each(&[], none));
-        };
-        let layout = records.layout;
-        match &self.rows {
-            Rows::All(len) => {
-                let mut left = *len;
-                for chunk in records.chunks() {
-                    let here = (chunk.len() / layout.width).min(left);
-                    for record in chunk[..here * layout.width].chunks_exact(layout.width) {
-                        each(record, layout);
-                    }
-                    left -= here;
-                    if left == 0 {
-                        break;
-                    }
-                }
-            }
-            Rows::Some(rows) => records.rows(rows, |record| each(record, layout)),
-        }
     }
 }
 

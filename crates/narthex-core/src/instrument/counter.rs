@@ -173,20 +173,14 @@ impl sealed::Kind for Counter {
     }
 
     fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
-        let mut wholes = Vec::with_capacity(snapshot.len());
-        let mut fractions = false;
-        snapshot.for_each_record(|position, record| {
-            wholes.push(record[0].load(Relaxed));
-            fractions |= fractions || shared.store.extra(position).is_some();
-        });
-        if !fractions {
+        if !shared.store.has_extras() {
+            let mut wholes = Vec::with_capacity(snapshot.len());
+            snapshot.for_each_record(|_, record| wholes.push(record[0].load(Relaxed)));
             return Column::Unsigned(wholes);
         }
-        let mut wholes = wholes.into_iter();
         let mut numbers = Vec::with_capacity(snapshot.len());
-        snapshot.for_each_record(|position, _| {
-            let whole = wholes.next().unwrap_or_default();
-            numbers.push(total(whole, shared.store.extra(position)));
+        snapshot.for_each_record(|position, record| {
+            numbers.push(total(record[0].load(Relaxed), shared.store.extra(position)));
         });
         Column::from_numbers(numbers)
     }

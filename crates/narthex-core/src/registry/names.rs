@@ -87,7 +87,8 @@ fn check_siblings(family: &Metadata, others: &[Metadata]) -> Result<(), Fault> {
 ///
 /// OpenMetrics 1.0 strips `_total` and `_info` from the family's name and may write `_created`.
 fn exposed_names(family: &Metadata) -> Vec<String> {
-    let name = family.name().as_str();
+    // As a scraper sees it that does not understand UTF-8 names.
+    let name = &*family.name().underscored();
     let metric_type = family.metric_type();
     let mut names = vec![name.to_owned()];
     names.extend(metric_type.sample_suffixes().iter().map(|suffix| format!("{name}{suffix}")));
@@ -103,14 +104,5 @@ fn exposed_names(family: &Metadata) -> Vec<String> {
         _ => None,
     };
     names.extend(created.map(|base| format!("{base}_created")));
-    names.iter_mut().for_each(|name| *name = underscored(name));
     names
-}
-
-/// The name as a scraper sees it that does not understand UTF-8 names.
-fn underscored(name: &str) -> String {
-    let fits = |at: usize, c: char| {
-        c.is_ascii_alphabetic() || c == '_' || c == ':' || (at > 0 && c.is_ascii_digit())
-    };
-    name.char_indices().map(|(at, c)| if fits(at, c) { c } else { '_' }).collect()
 }

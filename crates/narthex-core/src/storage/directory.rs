@@ -63,6 +63,11 @@ impl<T> Directory<T> {
 }
 
 impl<'a, T> View<'a, T> {
+    /// Whether no chunk was ever put in.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The chunk at `index`.
     #[inline(always)]
     pub(crate) fn chunk(self, index: usize) -> Option<&'a Arc<[T]>> {

@@ -204,6 +204,11 @@ impl Store {
         writer.records() - writer.removed.len()
     }
 
+    /// Whether any record may have an extra word.
+    pub(crate) fn has_extras(&self) -> bool {
+        !self.extras.view().is_empty()
+    }
+
     /// The extra word of a record, if one was ever asked for near it.
     pub(crate) fn extra(&self, position: u32) -> Option<&AtomicU64> {
         let (chunk, at) = Self::record_place(position);
@@ -540,16 +545,17 @@ impl Snapshot {
 
     /// Calls `each` with the position and the record of every series, in order.
     pub(crate) fn for_each_record(&self, mut each: impl FnMut(u32, &[AtomicU64])) {
-        let records = |index: usize| {
-            self.chunks.get(index).map(|chunk| (index, chunk.chunks_exact(self.width)))
-        };
         match &self.rows {
             None => {
-                let all = (0..).map_while(records).flat_map(|(index, records)| {
+                let mut left = self.len;
+                for (index, chunk) in self.chunks.iter().enumerate() {
                     let start = (index as u32) << Records::CHUNK_LOG;
-                    records.enumerate().map(move |(at, record)| (start + at as u32, record))
-                });
-                all.take(self.len).for_each(|(position, record)| each(position, record));
+                    let records = chunk.chunks_exact(self.width).take(left);
+                    left -= records.len();
+                    for (at, record) in records.enumerate() {
+                        each(start + at as u32, record);
+                    }
+                }
             }
             Some(rows) => {
                 for &position in rows {

@@ -136,7 +136,7 @@ fn a39_work_in_progress_ends_however_it_ends() {
         let _busy = busy.track_in_progress();
         assert_eq!(busy.value(), 1.0);
         if fail {
-            Err(())?
+            Err(())?;
         }
         Ok(())
     };

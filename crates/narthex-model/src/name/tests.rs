@@ -25,6 +25,16 @@ fn utf8_names_are_asked_for() {
 }
 
 #[test]
+fn underscores_stand_for_what_the_classic_set_lacks() {
+    let metric = |name| MetricName::new_utf8(name).unwrap().underscored().into_owned();
+    assert_eq!(metric("http.requests_total"), "http_requests_total");
+    assert_eq!(metric("1a:b"), "_a:b");
+    assert_eq!(metric("a\u{1f631}b\u{e9}"), "a_b_");
+    let label = |name| LabelName::new_utf8(name).unwrap().underscored().into_owned();
+    assert_eq!(label("a:b.c"), "a_b_c");
+}
+
+#[test]
 fn errors_name_the_offender() {
     let message = |name| MetricName::new(name).unwrap_err().to_string();
     assert_eq!(message(""), "`` is not a valid metric name: it is empty");

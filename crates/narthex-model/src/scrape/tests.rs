@@ -50,3 +50,15 @@ fn values_are_found_by_all_labels_in_any_order() {
     assert_eq!(scrape.value("g", &[("b", "2"), ("zone", "z"), ("a", "1")]), Some(5.0));
     assert_eq!(scrape.value("g", &[("a", "1"), ("b", "2")]), None);
 }
+
+#[test]
+fn names_that_escape_to_the_same_text_do_not_share_a_page() {
+    let dotted =
+        MetricFamily::gauge("a.b", "Help.").utf8_names().sample([""; 0], 1.0).build().unwrap();
+    let scrape = Scrape::new(vec![dotted, gauge("a_b", 2.0), gauge("c", 3.0)]);
+    let names: Vec<_> = scrape.families().iter().map(|f| f.name().as_str()).collect();
+    assert_eq!(names, ["a_b", "c"]);
+    assert!(scrape.problems()[0].to_string().contains("cannot tell it from `a_b`"));
+    let labels = MetricFamily::gauge("g", "").utf8_names().label_names(["a.b", "a_b"]).build();
+    assert!(labels.is_err());
+}

@@ -1,0 +1,146 @@
+//! The encoder: pages of any length through one reused buffer.
+
+use std::fmt;
+
+use narthex_model::{MetricFamily, Scrape};
+
+use crate::format::Format;
+use crate::output::{CHUNK, Output};
+use crate::text;
+
+/// Renders pages, chunk by chunk, through a buffer of 64 KiB that it reuses.
+///
+/// A page takes no memory per series: the buffer is all there is, whatever the length of the page.
+///
+/// ```
+/// use narthex_format::{Encoder, Format};
+/// use narthex_model::{MetricFamily, Scrape};
+///
+/// let scrape = Scrape::new(vec![MetricFamily::gauge("up", "").sample([""; 0], 1u64).build()?]);
+/// let mut encoder = Encoder::new(Format::Text);
+/// for _ in 0..2 {
+///     let mut page = Vec::new();
+///     encoder.encode(&scrape, |chunk| std::io::Write::write_all(&mut page, chunk))?;
+///     assert_eq!(page, b"# TYPE up gauge\nup 1\n");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Encoder {
+    format: Format,
+    chunk: Box<[u8]>,
+    workspace: text::Workspace,
+}
+
+impl Encoder {
+    /// An encoder for pages in `format`.
+    pub fn new(format: Format) -> Self {
+        let chunk = vec![0; CHUNK].into_boxed_slice();
+        Self { format, chunk, workspace: text::Workspace::default() }
+    }
+
+    /// The format of the pages.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Renders one page, handing `sink` every chunk as it fills up.
+    ///
+    /// # Errors
+    /// Returns the first error of `sink`, which is not called again after it.
+    pub fn encode<E>(
+        &mut self,
+        scrape: &Scrape,
+        sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut page = self.page(sink);
+        for family in scrape.families() {
+            page.encode_family(family)?;
+        }
+        page.finish()
+    }
+
+    /// Starts a page to which families are added one by one.
+    ///
+    /// The families must differ in name; sorted by name they make a page that can be compared with
+    /// others.
+    ///
+    /// ```
+    /// use narthex_format::{Encoder, Format};
+    /// use narthex_model::MetricFamily;
+    ///
+    /// let mut body = Vec::new();
+    /// let mut encoder = Encoder::new(Format::Text);
+    /// let mut page = encoder.page(|chunk| std::io::Write::write_all(&mut body, chunk));
+    /// for name in ["a", "b"] {
+    ///     page.encode_family(&MetricFamily::gauge(name, "").sample([""; 0], 0.5).build()?)?;
+    /// }
+    /// page.finish()?;
+    /// assert_eq!(body, b"# TYPE a gauge\na 0.5\n# TYPE b gauge\nb 0.5\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn page<S, E>(&mut self, sink: S) -> Page<'_, S>
+    where
+        S: FnMut(&[u8]) -> Result<(), E>,
+    {
+        Page { encoder: self, sink, filled: 0 }
+    }
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// A page under way, to which families are added one by one; see [`Encoder::page`].
+///
+/// One that is dropped before [`finish`](Self::finish) lacks its end.
+#[must_use = "a page lacks its end until it is finished"]
+pub struct Page<'a, S> {
+    encoder: &'a mut Encoder,
+    sink: S,
+    /// Bytes at the start of the encoder's chunk that the sink has not seen yet.
+    filled: usize,
+}
+
+impl<S, E> Page<'_, S>
+where
+    S: FnMut(&[u8]) -> Result<(), E>,
+{
+    /// Adds a family: its head once, then its rows.
+    ///
+    /// # Errors
+    /// Returns the first error of the sink, which then lacks a part of the family.
+    pub fn encode_family(&mut self, family: &MetricFamily) -> Result<(), E> {
+        let mut result = Ok(());
+        let mut forward = |bytes: &[u8]| {
+            if result.is_ok() {
+                result = (self.sink)(bytes);
+            }
+        };
+        let Encoder { format, chunk, workspace } = &mut *self.encoder;
+        let mut output = Output::new(chunk, self.filled, &mut forward);
+        match format {
+            Format::Text => text::encode_family(family, workspace, &mut output),
+        }
+        self.filled = output.filled();
+        result
+    }
+
+    /// Ends the page: hands the sink what it has not seen yet.
+    ///
+    /// # Errors
+    /// Returns the error of the sink.
+    pub fn finish(mut self) -> Result<(), E> {
+        match &self.encoder.chunk[..self.filled] {
+            [] => Ok(()),
+            rest => (self.sink)(rest),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Page<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").field("format", &self.encoder.format).finish_non_exhaustive()
+    }
+}

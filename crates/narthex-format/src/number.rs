@@ -1,0 +1,208 @@
+//! Numbers as text, as Go's `strconv.FormatFloat(f, 'g', -1, 64)` writes them.
+//!
+//! That is the shortest text that reads back as the same `f64`, with an exponent where that of the
+//! first digit is below -4 or at least 6: `999999.9` but `1e+06`, `0.0001` but `1e-05`. Scrapers
+//! take any notation; label values such as `le="1e+06"` must have this one to stay the same series
+//! from library to library. Whole numbers that were never floating-point keep all their digits.
+
+use narthex_model::Number;
+
+/// Bytes a number and the line feed after it may take, with room for moves of fixed size.
+pub(crate) const ROOM: usize = 32;
+
+/// A number that can end a line.
+pub(crate) trait Numeral: Copy + Into<Number> {
+    /// Writes the number and a line feed; returns the bytes of both.
+    fn end_line(self, room: &mut [u8; ROOM]) -> usize;
+}
+
+impl Numeral for u64 {
+    #[inline(always)]
+    fn end_line(self, room: &mut [u8; ROOM]) -> usize {
+        match u32::try_from(self) {
+            Ok(value) if value < SHORT => end_line_short(value, room),
+            _ => end_line_long(self, room),
+        }
+    }
+}
+
+impl Numeral for f64 {
+    #[inline(always)]
+    fn end_line(self, room: &mut [u8; ROOM]) -> usize {
+        // Whole gauges are common, and many times faster as integers. Zero loses its sign here.
+        let whole = self as u32;
+        if whole < EXPONENT_FROM && f64::from(whole) == self {
+            end_line_short(whole, room)
+        } else {
+            end_line_float(self, room)
+        }
+    }
+}
+
+impl Numeral for Number {
+    #[inline(always)]
+    fn end_line(self, room: &mut [u8; ROOM]) -> usize {
+        match self {
+            Self::Unsigned(value) => value.end_line(room),
+            other => other.as_f64().end_line(room),
+        }
+    }
+}
+
+/// Appends the number.
+pub(crate) fn push_number(out: &mut Vec<u8>, number: impl Numeral) {
+    let mut room = [0; ROOM];
+    let len = number.end_line(&mut room);
+    out.extend_from_slice(&room[..len - 1]);
+}
+
+/// Integers below this have at most seven digits: with their line feed they fill one word.
+const SHORT: u32 = 10_000_000;
+
+/// Floating-point numbers from here on are written with an exponent.
+const EXPONENT_FROM: u32 = 1_000_000;
+
+#[inline(always)]
+fn end_line_short(value: u32, room: &mut [u8; ROOM]) -> usize {
+    debug_assert!(value < SHORT);
+    let digits = eight_digits(value);
+    // Bits of leading zeros in whole bytes: at least one byte, for the first of the eight is 0, and
+    // at most seven, for the last digit of 0 is kept.
+    let zeros = (digits | 1 << 56).trailing_zeros() & !7;
+    let ascii = (digits | 0x3030_3030_3030_3030) >> zeros;
+    let text = ascii | u64::from(b'\n') << (64 - zeros);
+    room[..8].copy_from_slice(&text.to_le_bytes());
+    9 - zeros as usize / 8
+}
+
+/// The eight decimal digits of `value`, a byte each, the first in the lowest byte.
+///
+/// All eight are computed side by side in one word: two groups of four digits are split into four
+/// of two and those into eight of one. The divisions are multiplications by rounded reciprocals,
+/// exact for operands this small: `10486 / 2^20` is 1/100 up to 9999, `103 / 2^10` is 1/10 up to 99.
+#[inline(always)]
+fn eight_digits(value: u32) -> u64 {
+    let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - 100 * hundreds) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos - 10 * tens) << 8
+}
+
+#[inline(never)]
+fn end_line_long(value: u64, room: &mut [u8; ROOM]) -> usize {
+    let mut buffer = itoa::Buffer::new();
+    let len = copy_short(buffer.format(value).as_bytes(), room);
+    room[len] = b'\n';
+    len + 1
+}
+
+#[inline(never)]
+fn end_line_float(value: f64, room: &mut [u8; ROOM]) -> usize {
+    let len = if value.is_finite() {
+        put_finite(value, room)
+    } else if value.is_nan() {
+        copy_short(b"NaN", room)
+    } else {
+        copy_short(if value > 0.0 { b"+Inf" } else { b"-Inf" }, room)
+    };
+    room[len] = b'\n';
+    len + 1
+}
+
+/// Writes what `zmij` prints for a number other than 0, laid out as Go does; returns its length.
+///
+/// `zmij` prints the same digits as Go, but without an exponent from 1e-5 up to 1e16, with `.0`
+/// after whole numbers and with one digit in small exponents.
+#[inline(always)]
+fn put_finite(value: f64, room: &mut [u8; ROOM]) -> usize {
+    let mut buffer = zmij::Buffer::new();
+    let len = copy_short(buffer.format_finite(value).as_bytes(), room);
+    let sign = usize::from(value.is_sign_negative());
+    let size = value.abs();
+    // The limits are where the first digit moves: a number and its shortest text lie on the same
+    // side of a power of ten, for the text of that power would read back as the power.
+    if (1e-4..1e6).contains(&size) {
+        if size.fract() == 0.0 { len - 2 } else { len }
+    } else if size >= 1e16 {
+        len
+    } else if size >= 1e6 {
+        put_exponent_after_point(size, sign, len, room)
+    } else if size >= 1e-5 {
+        // `0.00001234` becomes `1.234e-05`.
+        let digits = sign + "0.0000".len();
+        let mut text = [0; ROOM];
+        text[..len - digits].copy_from_slice(&room[digits..len]);
+        room[sign] = text[0];
+        room[sign + 1] = b'.';
+        room[sign + 2..][..ROOM - 8].copy_from_slice(&text[1..][..ROOM - 8]);
+        let end = sign + (len - digits) + 1;
+        push_exponent(room, without_trailing_zeros(room, end), *b"e-05")
+    } else {
+        put_two_exponent_digits(len, room)
+    }
+}
+
+/// Turns `1234567.89` into `1.23456789e+06`; the digits after the point stay where they are.
+#[inline(always)]
+fn put_exponent_after_point(size: f64, sign: usize, len: usize, room: &mut [u8; ROOM]) -> usize {
+    let exponent = (size as u64).ilog10();
+    // The bytes after the first digit: `exponent` digits, then the point, then the fraction.
+    let moved = &mut room[sign + 1..sign + 17];
+    let text = u128::from_le_bytes((&*moved).try_into().expect("the slice has 16 bytes"));
+    let digits = text & !(u128::MAX << (8 * exponent));
+    let fraction = text & (u128::MAX << (8 * exponent)) << 8;
+    let text = u128::from(b'.') | digits << 8 | fraction;
+    moved.copy_from_slice(&text.to_le_bytes());
+    let (tens, ones) = (b'0' + (exponent / 10) as u8, b'0' + (exponent % 10) as u8);
+    push_exponent(room, without_trailing_zeros(room, len), [b'e', b'+', tens, ones])
+}
+
+/// Turns `1e-7` into `1e-07`.
+fn put_two_exponent_digits(len: usize, room: &mut [u8; ROOM]) -> usize {
+    if room[len - 2] != b'-' {
+        return len;
+    }
+    room[len] = room[len - 1];
+    room[len - 1] = b'0';
+    len + 1
+}
+
+/// The length of `room[..len]` without the zeros at its end, and the point before them.
+#[inline(always)]
+fn without_trailing_zeros(room: &[u8; ROOM], mut len: usize) -> usize {
+    while room[len - 1] == b'0' {
+        len -= 1;
+    }
+    if room[len - 1] == b'.' { len - 1 } else { len }
+}
+
+#[inline(always)]
+fn push_exponent(room: &mut [u8; ROOM], at: usize, exponent: [u8; 4]) -> usize {
+    room[at..at + 4].copy_from_slice(&exponent);
+    at + 4
+}
+
+/// Copies `text` to the start of `room` and returns its length.
+///
+/// Copies of a length known only at run time are function calls; two that overlap in the middle
+/// have fixed lengths and cost next to nothing.
+#[inline(always)]
+fn copy_short(text: &[u8], room: &mut [u8; ROOM]) -> usize {
+    let len = text.len();
+    if let (Some(head), Some(tail)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        room[..16].copy_from_slice(head);
+        room[len - 16..len].copy_from_slice(tail);
+    } else if let (Some(head), Some(tail)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        room[..8].copy_from_slice(head);
+        room[len - 8..len].copy_from_slice(tail);
+    } else {
+        for (to, &from) in room.iter_mut().zip(text) {
+            *to = from;
+        }
+    }
+    len
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! Lines by moves of fixed size.
+//!
+//! A copy whose length is known only at run time is a function call, dearer than the bytes it
+//! moves. So every text here is padded to whole blocks of [`BLOCK`] bytes, and whole blocks are
+//! copied: what a block brings too much is overwritten by the text that follows.
+
+use narthex_model::{BLOCK, Bounds, Fragment, Label, LabelName, MetricFamily};
+
+use super::spelled::{Sample, push_constant};
+use crate::number::{Numeral, ROOM};
+use crate::output::LINE;
+
+/// What stands between the labels and the value.
+const END: &[u8] = b"} ";
+
+/// Everything in a family's lines but the labels that tell series apart, and the values.
+#[derive(Default)]
+pub(super) struct Template {
+    /// Such as `http_requests_total{cluster="a",`.
+    head: Padded,
+    /// Such as `,zone="b"} `.
+    tail: Padded,
+}
+
+impl Template {
+    /// Whether lines of `family` are a head, the fragments as they are, and a tail.
+    pub(super) fn suits(family: &MetricFamily) -> bool {
+        family.timestamps().is_none()
+            && family.metadata().label_names().iter().all(LabelName::is_classic)
+            && outer_constants(family).is_some()
+    }
+
+    /// Makes this the template of one of the family's samples; `text` is used along the way.
+    pub(super) fn set(&mut self, family: &MetricFamily, sample: Sample, text: &mut Vec<u8>) {
+        set_head(&mut self.head, family, sample, text);
+        set_tail(&mut self.tail, family, sample, text);
+    }
+
+    /// Whether nothing follows the labels that tell series apart.
+    #[inline(always)]
+    fn ends_at_once(&self) -> bool {
+        self.tail.len == END.len()
+    }
+
+    /// Puts a line together and returns its length; `None` where it is too long or begins with an
+    /// absent label.
+    #[inline(always)]
+    pub(super) fn put_line<const N: usize>(
+        &self,
+        line: &mut [u8; LINE],
+        fragments: &[&Fragment; N],
+        value: impl Numeral,
+    ) -> Option<usize> {
+        let at = put_labels(line, &self.head, fragments)?;
+        // The end of the labels stands in the padding of every fragment already.
+        let at = if self.ends_at_once() { at + END.len() } else { self.tail.put(line, at)? };
+        put_value(line, at, value)
+    }
+}
+
+/// The templates of a histogram family's lines.
+#[derive(Default)]
+pub(super) struct HistogramTemplate {
+    bucket_head: Padded,
+    /// One a bucket, such as `,le="0.5"} `; surplus ones are of families before.
+    bucket_tails: Vec<Padded>,
+    pub(super) sum: Template,
+    pub(super) count: Template,
+}
+
+impl HistogramTemplate {
+    /// Makes these the templates of the family; `text` is used along the way.
+    pub(super) fn set(&mut self, family: &MetricFamily, bounds: &Bounds, text: &mut Vec<u8>) {
+        set_head(&mut self.bucket_head, family, Sample::Bucket(f64::INFINITY), text);
+        if self.bucket_tails.len() < bounds.buckets() {
+            self.bucket_tails.resize_with(bounds.buckets(), Padded::default);
+        }
+        let bounds = bounds.as_slice().iter().copied().chain([f64::INFINITY]);
+        for (tail, bound) in self.bucket_tails.iter_mut().zip(bounds) {
+            set_tail(tail, family, Sample::Bucket(bound), text);
+        }
+        self.sum.set(family, Sample::Sum, text);
+        self.count.set(family, Sample::Count, text);
+    }
+
+    /// Puts together what all bucket lines of a series begin with.
+    #[inline(always)]
+    pub(super) fn put_start<const N: usize>(
+        &self,
+        start: &mut [u8; LINE],
+        fragments: &[&Fragment; N],
+    ) -> Option<usize> {
+        put_labels(start, &self.bucket_head, fragments)
+    }
+
+    /// What follows it, at least one a bucket.
+    #[inline(always)]
+    pub(super) fn bucket_tails(&self) -> impl Iterator<Item = &Padded> {
+        self.bucket_tails.iter()
+    }
+}
+
+/// Puts a bucket line together and returns its length; `None` where it is too long.
+#[inline(always)]
+pub(super) fn put_bucket_line(
+    line: &mut [u8; LINE],
+    start: &[u8; LINE],
+    start_len: usize,
+    tail: &Padded,
+    count: u64,
+) -> Option<usize> {
+    let blocks = start.as_chunks::<BLOCK>().0.iter().take(start_len.div_ceil(BLOCK));
+    for (to, from) in line.as_chunks_mut::<BLOCK>().0.iter_mut().zip(blocks) {
+        *to = *from;
+    }
+    let at = tail.put(line, start_len)?;
+    put_value(line, at, count)
+}
+
+/// Text in zero-padded blocks, as in a [`Fragment`].
+#[derive(Default)]
+pub(super) struct Padded {
+    first: [u8; BLOCK],
+    rest: Vec<[u8; BLOCK]>,
+    len: usize,
+}
+
+impl Padded {
+    fn set(&mut self, text: &[u8]) {
+        let mut blocks = text.chunks(BLOCK).map(|bytes| {
+            let mut block = [0; BLOCK];
+            block[..bytes.len()].copy_from_slice(bytes);
+            block
+        });
+        self.first = blocks.next().unwrap_or_default();
+        self.rest.clear();
+        self.rest.extend(blocks);
+        self.len = text.len();
+    }
+
+    #[inline(always)]
+    fn put(&self, line: &mut [u8; LINE], at: usize) -> Option<usize> {
+        put_blocks(line, at, &self.first, &self.rest, self.len)
+    }
+}
+
+/// The constant labels that sort before all own labels and those that sort after them, or `None`
+/// where one sorts in between.
+fn outer_constants(family: &MetricFamily) -> Option<(&[Label], &[Label])> {
+    let metadata = family.metadata();
+    let (constants, own) = (metadata.const_labels(), metadata.label_names());
+    let before = constants.partition_point(|label| own.iter().all(|name| label.name < *name));
+    let (before, after) = constants.split_at(before);
+    let outer = after.iter().all(|label| own.iter().all(|name| label.name > *name));
+    outer.then_some((before, after))
+}
+
+fn set_head(head: &mut Padded, family: &MetricFamily, sample: Sample, text: &mut Vec<u8>) {
+    let (before, _) = outer_constants(family).unwrap_or_default();
+    text.clear();
+    sample.push_name(text, family);
+    text.push(b'{');
+    for label in before {
+        push_constant(text, label);
+        text.push(b',');
+    }
+    head.set(text);
+}
+
+fn set_tail(tail: &mut Padded, family: &MetricFamily, sample: Sample, text: &mut Vec<u8>) {
+    let (_, after) = outer_constants(family).unwrap_or_default();
+    text.clear();
+    for label in after {
+        text.push(b',');
+        push_constant(text, label);
+    }
+    if let Sample::Bucket(_) = sample {
+        text.push(b',');
+        sample.push_own_label(text);
+    }
+    text.extend_from_slice(END);
+    tail.set(text);
+}
+
+/// Puts the head and the labels at the start of a line and returns where they end.
+#[inline(always)]
+fn put_labels<const N: usize>(
+    line: &mut [u8; LINE],
+    head: &Padded,
+    fragments: &[&Fragment; N],
+) -> Option<usize> {
+    // The fragments after the first begin with a comma, which must not be the first thing in the
+    // braces.
+    if fragments.first().is_none_or(|fragment| fragment.is_empty()) {
+        return None;
+    }
+    let mut at = head.put(line, 0)?;
+    // A loop over `N` would stay one, at twice the time of the line: the compiler does not unroll
+    // bodies of this size.
+    macro_rules! put {
+        ($($k:literal)*) => {
+            $(if let Some(fragment) = fragments.get($k) {
+                let (first, rest) = (fragment.first_block(), fragment.rest_blocks());
+                at = put_blocks(line, at, first, rest, fragment.len())?;
+            })*
+        };
+    }
+    put!(0 1 2 3 4 5 6 7);
+    Some(at)
+}
+
+/// Puts padded text of `len` bytes at `at` and returns where it ends, if its blocks fit the line.
+#[inline(always)]
+fn put_blocks(
+    line: &mut [u8; LINE],
+    at: usize,
+    first: &[u8; BLOCK],
+    rest: &[[u8; BLOCK]],
+    len: usize,
+) -> Option<usize> {
+    line.get_mut(at..at + BLOCK)?.copy_from_slice(first);
+    let mut next = at + BLOCK;
+    for block in rest {
+        line.get_mut(next..next + BLOCK)?.copy_from_slice(block);
+        next += BLOCK;
+    }
+    Some(at + len)
+}
+
+/// Puts the value and the line's end at `at` and returns the length of the line.
+#[inline(always)]
+fn put_value(line: &mut [u8; LINE], at: usize, value: impl Numeral) -> Option<usize> {
+    let room = line.get_mut(at..)?.first_chunk_mut::<ROOM>()?;
+    Some(at + value.end_line(room))
+}

@@ -1,0 +1,115 @@
+//! Templates and spelling must give the same bytes.
+
+use narthex_model::MetricFamily;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use super::{Template, Workspace, encode_family, spell_rows, write_head};
+use crate::output::{LINE, Output};
+
+fn render(encode: impl FnOnce(&mut Output<'_>)) -> String {
+    let mut page = Vec::new();
+    let mut sink = |chunk: &[u8]| page.extend_from_slice(chunk);
+    // Little more than a line, so that the chunk is handed on in the midst of rows.
+    let mut chunk = [0; LINE + 100];
+    let mut output = Output::new(&mut chunk, 0, &mut sink);
+    encode(&mut output);
+    let filled = output.filled();
+    page.extend_from_slice(&chunk[..filled]);
+    String::from_utf8(page).unwrap()
+}
+
+fn check(family: &MetricFamily, workspace: &mut Workspace) {
+    let spelled = render(|output| {
+        let mut text = Vec::new();
+        write_head(family, &mut text, output);
+        spell_rows(family, &mut text, output);
+    });
+    assert_eq!(render(|output| encode_family(family, workspace, output)), spelled);
+}
+
+#[test]
+fn templates_suit_a_family_unless_labels_would_be_out_of_order() {
+    let suits = |constants: &[&str]| {
+        let mut family =
+            MetricFamily::gauge("g", "").label_names(["m", "p"]).sample(["", "x"], 1.0);
+        for name in constants {
+            family = family.const_label(name, "v");
+        }
+        let family = family.build().unwrap();
+        check(&family, &mut Workspace::default());
+        Template::suits(&family)
+    };
+    assert!(suits(&[]));
+    assert!(suits(&["a", "b"]));
+    assert!(suits(&["a", "z"]));
+    assert!(suits(&["z"]));
+    assert!(!suits(&["n"]));
+    assert!(!suits(&["a", "n", "z"]));
+}
+
+#[test]
+fn lines_around_the_length_of_the_window_come_out_whole() {
+    let mut workspace = Workspace::default();
+    for len in (0..LINE + 40).step_by(7).chain(LINE - 130..LINE + 20) {
+        let long = "v".repeat(len);
+        let gauge = MetricFamily::gauge("g", "").label_names(["a", "b"]);
+        check(&gauge.sample(["x", &long], 0.5).build().unwrap(), &mut workspace);
+        let constant = MetricFamily::gauge("g", "").label_names(["b"]).const_label("a", &*long);
+        check(&constant.sample(["x"], u64::MAX).build().unwrap(), &mut workspace);
+        let mut histogram =
+            MetricFamily::histogram("h", "", &[0.5]).label_names(["a"]).const_label("b", "x");
+        histogram.push_histogram([&long], [u64::MAX, 0], f64::MIN);
+        check(&histogram.build().unwrap(), &mut workspace);
+    }
+}
+
+#[test]
+fn memory_of_one_family_does_not_show_in_the_next() {
+    let mut workspace = Workspace::default();
+    for buckets in [5, 1, 3] {
+        let bounds: Vec<f64> = (0..buckets).map(f64::from).collect();
+        let mut family = MetricFamily::histogram("h", "H.", &bounds).label_names(["a"]);
+        family.push_histogram(["x"], [1], 0.5);
+        check(&family.build().unwrap(), &mut workspace);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_family_comes_out_the_same_either_way(
+        constants in btree_map("[a-d]|[w-z]|m", "\\PC{0,20}", 0..3),
+        names in 0usize..10,
+        rows in vec((vec("(\\PC{0,30}|[\\\\\"\n]{0,3}|[a-z]{200})", 10), any::<f64>(), any::<u64>()), 1..6),
+        kind in 0..4,
+        help in "\\PC{0,10}",
+    ) {
+        let names: Vec<String> = (0..names).map(|k| format!("l{k}")).collect();
+        let mut family = match kind {
+            0 => MetricFamily::counter("c_total", help),
+            1 | 2 => MetricFamily::gauge("g", help),
+            _ => MetricFamily::histogram("h", help, &[0.1, 2.5]),
+        };
+        for (name, value) in &constants {
+            family = family.const_label(name, &**value);
+        }
+        family = family.label_names(&names);
+        let mut seen = std::collections::HashSet::new();
+        for (labels, float, whole) in &rows {
+            let labels = &labels[..names.len()];
+            if !seen.insert(labels.to_vec()) {
+                continue;
+            }
+            match kind {
+                0 => family.push(labels, *whole),
+                1 => family.push(labels, *float),
+                2 if whole % 2 == 0 => family.push(labels, *whole),
+                2 => family.push(labels, *float),
+                _ => family.push_histogram(labels, [*whole % 7, *whole % 5, *whole], *float),
+            }
+        }
+        check(&family.build().unwrap(), &mut Workspace::default());
+    }
+}

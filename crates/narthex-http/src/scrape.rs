@@ -1,0 +1,14 @@
+//! The scrape engine: async sources, asked at each scrape and under its deadline.
+
+mod context;
+mod engine;
+mod group;
+mod health;
+mod run;
+mod source;
+
+pub use context::{
+    ScrapeContext, ScrapedFamily, ScrapedHistogram, ScrapedHistogramFamily, ScrapedMetric,
+};
+pub use engine::{ScrapeEngine, ScrapeEngineBuilder, SourceNameError};
+pub use source::{BoxError, IntoFamilies, IntoSource, Source, SourceFn};

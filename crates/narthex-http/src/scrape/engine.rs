@@ -1,0 +1,241 @@
+//! The engine: a registry and sources, gathered into one scrape.
+
+use std::fmt;
+use std::sync::Arc;
+
+use narthex_core::{Collector, Registry};
+use narthex_model::Scrape;
+
+use super::health::self_metrics;
+use super::run::{Runs, Slot, Work};
+use super::source::IntoSource;
+use crate::gather::{Gather, ScrapeRequest};
+
+/// The source name under which the engine's registry is accounted for.
+const REGISTRY: &str = "registry";
+
+/// A registry, and async sources that are asked at each scrape.
+///
+/// All sources run at the same time, each as a task of its own and under the scrape's deadline.
+/// One that fails, panics or hangs costs only its own data: the others are served, its failure is
+/// on the page, and a log line tells of it once, until the failure changes or is over.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use narthex_http::{BoxError, Gather, ScrapeContext, ScrapeEngine, ScrapeRequest};
+/// use tokio::time::Instant;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let engine = ScrapeEngine::builder(narthex_core::Registry::new())
+///     .source("sensor", |scrape: ScrapeContext| async move {
+///         scrape.gauge("temperature_celsius", "Temperature.").set(21.5);
+///     })
+///     .source("broken", |_: ScrapeContext| async { Err::<(), _>("no such device") })
+///     .build()?;
+///
+/// let request = ScrapeRequest::new(Instant::now() + Duration::from_secs(10));
+/// let scrape = engine.gather(request).await;
+/// assert_eq!(scrape.value("temperature_celsius", &[]), Some(21.5));
+/// assert_eq!(scrape.value("narthex_source_success", &[("source", "sensor")]), Some(1.0));
+/// assert_eq!(scrape.value("narthex_source_success", &[("source", "broken")]), Some(0.0));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What sources give carries the registry's constant labels, but not its prefix: that is for what
+/// is registered there.
+///
+/// # The engine's own metrics
+///
+/// | family | type | meaning |
+/// |---|---|---|
+/// | `narthex_source_success{source}` | gauge | 1 where the source's data is on this page, else 0 |
+/// | `narthex_source_duration_seconds{source}` | gauge | how long this scrape waited for the source |
+/// | `narthex_source_failures_total{source,cause}` | counter | scrapes that lack the source's data |
+///
+/// | cause | the source |
+/// |---|---|
+/// | `error` | returned an error, or set metrics that cannot be exported |
+/// | `panic` | panicked |
+/// | `deadline` | was not done when the scrape's deadline passed, and was stopped |
+/// | `hung` | still blocks its thread since an earlier scrape, and was not started again |
+///
+/// The registry is accounted for as the source `registry`. It is gathered on a thread where
+/// blocking does no harm: its collectors may read files, and a large one takes milliseconds, during
+/// which the async sources go on.
+///
+/// # Cancel safety
+/// Dropping the future of [`gather`](Gather::gather) stops the sources it started. A source is
+/// stopped at its next `.await`; one that blocks its thread instead goes on to its end, unseen, and
+/// is not started again before. Two gathers at once run each source twice at once.
+///
+/// # Panics
+/// `gather` panics outside a tokio runtime with time enabled.
+#[derive(Clone)]
+pub struct ScrapeEngine {
+    registry: Registry,
+    /// The registry first, then the sources in the order in which they were added.
+    slots: Arc<[Arc<Slot>]>,
+    self_metrics: SelfMetrics,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SelfMetrics {
+    On,
+    Off,
+}
+
+impl ScrapeEngine {
+    /// An engine without sources.
+    pub fn new(registry: Registry) -> Self {
+        Self::builder(registry).finish()
+    }
+
+    /// Starts an engine over `registry`.
+    pub fn builder(registry: Registry) -> ScrapeEngineBuilder {
+        let slot = Slot::new(REGISTRY.into(), Work::registry(registry.clone()));
+        ScrapeEngineBuilder { registry, slots: vec![slot], self_metrics: SelfMetrics::On }
+    }
+}
+
+impl Gather for ScrapeEngine {
+    async fn gather(&self, request: ScrapeRequest) -> Scrape {
+        let reports = Runs::start(&self.slots, request.deadline).reports().await;
+        let mut families = Vec::new();
+        let mut problems = Vec::new();
+        let mut standings = Vec::with_capacity(reports.len());
+        for (slot, report) in self.slots.iter().zip(reports) {
+            standings.push(slot.note(&report));
+            let Ok(mut yielded) = report.outcome else { continue };
+            problems.append(&mut yielded.problems);
+            if slot.name() == REGISTRY {
+                families.append(&mut yielded.families);
+                continue;
+            }
+            for family in yielded.families {
+                match self.registry.with_const_labels(family) {
+                    Ok(family) => families.push(family),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        if self.self_metrics == SelfMetrics::On {
+            let names = self.slots.iter().map(|slot| slot.name());
+            families.extend(self_metrics(names, &standings));
+        }
+        let mut scrape = Scrape::new(families);
+        for problem in problems {
+            scrape.push_problem(problem);
+        }
+        scrape
+    }
+}
+
+impl fmt::Debug for ScrapeEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<_> = self.slots.iter().skip(1).map(|slot| slot.name()).collect();
+        f.debug_struct("ScrapeEngine").field("sources", &sources).finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`ScrapeEngine`].
+#[must_use]
+pub struct ScrapeEngineBuilder {
+    registry: Registry,
+    slots: Vec<Slot>,
+    self_metrics: SelfMetrics,
+}
+
+impl ScrapeEngineBuilder {
+    /// Adds an async source: a [`Source`](super::Source), or a closure from
+    /// [`ScrapeContext`](super::ScrapeContext) to a future.
+    pub fn source<M>(mut self, name: impl Into<String>, source: impl IntoSource<M>) -> Self {
+        let work = Work::source(source.into_source());
+        self.slots.push(Slot::new(name.into(), work));
+        self
+    }
+
+    /// Adds a sync collector as a source; each run gets a thread where blocking does no harm.
+    ///
+    /// A run that has started cannot be stopped. One that is late goes on unseen, and the collector
+    /// is not asked again before it ends.
+    pub fn collector(mut self, name: impl Into<String>, collector: impl Collector) -> Self {
+        self.slots.push(Slot::new(name.into(), Work::collector(collector)));
+        self
+    }
+
+    /// Leaves the engine's own metrics out; by default they are on the page.
+    pub fn without_self_metrics(mut self) -> Self {
+        self.self_metrics = SelfMetrics::Off;
+        self
+    }
+
+    /// Builds the engine.
+    ///
+    /// # Errors
+    /// Returns a [`SourceNameError`] where a source has no name, has the name of another, or is
+    /// called `registry`.
+    pub fn build(self) -> Result<ScrapeEngine, SourceNameError> {
+        for (at, slot) in self.slots.iter().enumerate().skip(1) {
+            let name = slot.name();
+            let fault = match name {
+                "" => NameFault::Empty,
+                REGISTRY => NameFault::Reserved,
+                _ if self.slots[..at].iter().any(|other| other.name() == name) => NameFault::Taken,
+                _ => continue,
+            };
+            return Err(SourceNameError { name: name.into(), fault });
+        }
+        Ok(self.finish())
+    }
+
+    fn finish(self) -> ScrapeEngine {
+        let slots = self.slots.into_iter().map(Arc::new).collect();
+        ScrapeEngine { registry: self.registry, slots, self_metrics: self.self_metrics }
+    }
+}
+
+impl fmt::Debug for ScrapeEngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<_> = self.slots.iter().skip(1).map(Slot::name).collect();
+        f.debug_struct("ScrapeEngineBuilder").field("sources", &sources).finish_non_exhaustive()
+    }
+}
+
+/// A source that cannot be added under its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceNameError {
+    name: Box<str>,
+    fault: NameFault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NameFault {
+    Empty,
+    Reserved,
+    Taken,
+}
+
+impl SourceNameError {
+    /// The name that was refused.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for SourceNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.escape_debug();
+        match self.fault {
+            NameFault::Empty => f.write_str("a source needs a name, but `` is empty"),
+            NameFault::Reserved => {
+                write!(f, "no source may be called `{name}`: that is the engine's own registry")
+            }
+            NameFault::Taken => write!(f, "there are two sources called `{name}`"),
+        }
+    }
+}
+
+impl std::error::Error for SourceNameError {}

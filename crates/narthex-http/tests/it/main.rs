@@ -1,0 +1,11 @@
+//! Tests over the public API, most of them through a socket.
+
+mod access_log;
+mod bind;
+mod client;
+mod drain;
+mod gathers;
+mod limits;
+mod logs;
+mod service;
+mod site;

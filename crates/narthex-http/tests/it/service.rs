@@ -1,0 +1,336 @@
+//! `MetricsService` as a tower service, without a server.
+
+use std::future::Future;
+use std::io::Read;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use narthex_core::Registry;
+use narthex_http::{Body, Gather, MetricsService, ResponseFuture, ScrapeRequest};
+use narthex_model::{MetricFamily, MetricName, Problem, Scrape};
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::gathers::{Fixed, Gated, gauge, large, small};
+use crate::logs::Logs;
+
+fn ask(service: &MetricsService, headers: &[(&str, &str)]) -> ResponseFuture {
+    let mut request = Request::get("/metrics");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    service.clone().call(request.body(()).unwrap())
+}
+
+async fn scrape(service: &MetricsService) -> Response<Body> {
+    ask(service, &[]).await.unwrap()
+}
+
+async fn bytes(response: Response<Body>) -> Vec<u8> {
+    response.into_body().collect().await.unwrap().to_bytes().to_vec()
+}
+
+async fn page(service: &MetricsService) -> String {
+    String::from_utf8(bytes(scrape(service).await).await).unwrap()
+}
+
+fn poll(future: &mut ResponseFuture) -> Poll<()> {
+    let mut cx = Context::from_waker(Waker::noop());
+    Pin::new(future).poll(&mut cx).map(drop)
+}
+
+#[tokio::test]
+async fn a_scrape_is_the_page_with_its_type_and_length() {
+    let service = MetricsService::new(small()).without_self_metrics();
+    let response = scrape(&service).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(header("vary"), "accept, accept-encoding");
+    let text = "# HELP temperature_celsius A gauge.\n\
+                # TYPE temperature_celsius gauge\n\
+                temperature_celsius 21.5\n";
+    assert_eq!(header("content-length"), text.len().to_string());
+    assert_eq!(bytes(response).await, text.as_bytes());
+}
+
+#[tokio::test]
+async fn an_empty_registry_is_an_empty_page_each_time() {
+    let service = MetricsService::new(Registry::new()).without_self_metrics();
+    for _ in 0..5 {
+        let response = scrape(&service).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(bytes(response).await, b"");
+    }
+}
+
+#[tokio::test]
+async fn b25_a_page_is_compressed_for_those_who_ask() {
+    let service = MetricsService::new(large()).without_self_metrics();
+    let plain = bytes(scrape(&service).await).await;
+    for _ in 0..2 {
+        let response = ask(&service, &[("accept-encoding", "gzip")]).await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        let length = response.headers()["content-length"].to_str().unwrap().to_owned();
+        let compressed = bytes(response).await;
+        assert_eq!(length, compressed.len().to_string());
+        assert!(compressed.len() < plain.len() / 4);
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(&*compressed).read_to_end(&mut text).unwrap();
+        assert!(text == plain, "the page is not the same after its way through gzip");
+    }
+}
+
+#[tokio::test]
+async fn compression_can_be_turned_off() {
+    let service = MetricsService::new(small()).without_compression();
+    let response = ask(&service, &[("accept-encoding", "gzip")]).await.unwrap();
+    assert!(!response.headers().contains_key("content-encoding"));
+    assert_eq!(response.headers()["vary"], "accept");
+}
+
+#[tokio::test]
+async fn ten_concurrent_scrapes_share_one_gather() {
+    let gate = Gated::new();
+    let service = MetricsService::new(gate.clone()).without_self_metrics();
+    let mut scrapes: Vec<_> = (0..10).map(|_| ask(&service, &[])).collect();
+    assert!(scrapes.iter_mut().all(|scrape| poll(scrape).is_pending()));
+    gate.let_pass(1);
+    let mut pages = Vec::new();
+    for scrape in scrapes {
+        pages.push(bytes(scrape.await.unwrap()).await);
+    }
+    assert_eq!(gate.begun(), 1);
+    assert!(pages.iter().all(|page| page.ends_with(b"gather_number 1\n")));
+
+    gate.let_pass(1);
+    assert!(page(&service).await.ends_with("gather_number 2\n"), "a later scrape gathers anew");
+}
+
+#[tokio::test]
+async fn a_gather_outlives_the_request_that_began_it() {
+    let gate = Gated::new();
+    let service = MetricsService::new(gate.clone()).without_self_metrics();
+    let mut first = ask(&service, &[]);
+    let mut second = ask(&service, &[]);
+    assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+    drop(first);
+    gate.let_pass(1);
+    assert!(bytes(second.await.unwrap()).await.ends_with(b"gather_number 1\n"));
+    assert_eq!(gate.begun(), 1);
+}
+
+#[tokio::test]
+async fn a_gather_that_nobody_waits_for_ends() {
+    let gate = Gated::new();
+    let service = MetricsService::new(gate.clone()).without_self_metrics();
+    let mut scrape = ask(&service, &[]);
+    assert!(poll(&mut scrape).is_pending());
+    tokio::task::yield_now().await;
+    assert_eq!(gate.begun(), 1);
+    drop(scrape);
+    gate.given_up().await;
+
+    gate.let_pass(1);
+    assert!(page(&service).await.ends_with("gather_number 2\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_two_pages_are_alive_and_the_younger_is_handed_out_while_it_is_fresh() {
+    let gate = Gated::new();
+    gate.let_pass(3);
+    let service = MetricsService::new(gate.clone()).without_self_metrics();
+    let first = scrape(&service).await;
+    let second = scrape(&service).await;
+
+    assert!(page(&service).await.ends_with("gather_number 2\n"), "both pages are being read");
+    assert_eq!(gate.begun(), 2);
+
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let refused = scrape(&service).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(gate.begun(), 2);
+
+    drop(first);
+    assert!(page(&service).await.ends_with("gather_number 3\n"));
+    assert!(bytes(second).await.ends_with(b"gather_number 2\n"), "a page is not written over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_scrapes_are_counted() {
+    let service = MetricsService::new(small());
+    let first = scrape(&service).await;
+    let second = scrape(&service).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(scrape(&service).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop((first, second));
+    assert!(page(&service).await.contains("narthex_scrapes_total{code=\"503\"} 1\n"));
+}
+
+#[tokio::test]
+async fn a_large_page_does_not_occupy_the_runtime() {
+    let service = MetricsService::new(large());
+    let mut scrape = pin!(ask(&service, &[("accept-encoding", "gzip")]));
+    // The only worker finds time for other tasks before the page is there: first the gather, then
+    // whoever waits while a blocking thread encodes.
+    let mut turns = 0;
+    let response = loop {
+        let mut cx = Context::from_waker(Waker::noop());
+        match scrape.as_mut().poll(&mut cx) {
+            Poll::Ready(response) => break response.unwrap(),
+            Poll::Pending => turns += 1,
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(turns > 2, "the page was there after {turns} turns");
+}
+
+/// Notes how long each gather may take.
+#[derive(Default)]
+struct Timed(Mutex<Vec<Duration>>);
+
+impl Gather for Timed {
+    async fn gather(&self, request: ScrapeRequest) -> Scrape {
+        self.0.lock().unwrap().push(request.deadline - Instant::now());
+        Scrape::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gather_has_the_scrapers_timeout_less_a_margin() {
+    const HEADER: &str = "x-prometheus-scrape-timeout-seconds";
+    let timed = Arc::new(Timed::default());
+    let service = MetricsService::new(timed.clone());
+    for value in ["10", "0.6", "soon", "0", "-1"] {
+        ask(&service, &[(HEADER, value)]).await.unwrap();
+    }
+    scrape(&service).await;
+    let service =
+        service.timeout_offset(Duration::from_secs(2)).default_timeout(Duration::from_secs(30));
+    ask(&service, &[(HEADER, "10")]).await.unwrap();
+    scrape(&service).await;
+    let allowed = timed.0.lock().unwrap();
+    let millis: Vec<_> = allowed.iter().map(Duration::as_millis).collect();
+    assert_eq!(millis, [9_500, 300, 10_000, 10_000, 10_000, 10_000, 8_000, 30_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gather_that_is_late_costs_its_scrape_alone() {
+    let gate = Gated::new();
+    let service = MetricsService::new(gate.clone()).without_self_metrics();
+    let begun = Instant::now();
+    let late = ask(&service, &[("x-prometheus-scrape-timeout-seconds", "2")]).await.unwrap();
+    assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(begun.elapsed(), Duration::from_millis(1_750), "the scraper still listens");
+    gate.given_up().await;
+
+    gate.let_pass(1);
+    assert!(page(&service).await.ends_with("gather_number 2\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gather_past_its_deadline_is_not_joined() {
+    let gate = Gated::new();
+    let service = MetricsService::new(gate.clone()).without_self_metrics();
+    let mut first = ask(&service, &[("x-prometheus-scrape-timeout-seconds", "2")]);
+    assert!(poll(&mut first).is_pending());
+    tokio::time::advance(Duration::from_millis(1_600)).await;
+    let mut second = ask(&service, &[]);
+    assert!(poll(&mut second).is_pending());
+    gate.let_pass(2);
+    assert!(bytes(second.await.unwrap()).await.ends_with(b"gather_number 2\n"));
+    assert_eq!(gate.begun(), 2);
+}
+
+/// Panics at the first gather.
+struct Moody(AtomicBool);
+
+impl Gather for Moody {
+    async fn gather(&self, _request: ScrapeRequest) -> Scrape {
+        assert!(self.0.swap(true, Ordering::SeqCst), "the first time is too much");
+        Scrape::default()
+    }
+}
+
+#[tokio::test]
+async fn a_gather_that_panics_is_a_failed_scrape_and_no_more() {
+    let service = MetricsService::new(Moody(AtomicBool::new(false)));
+    assert_eq!(scrape(&service).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(page(&service).await.contains("narthex_scrapes_total{code=\"500\"} 1\n"));
+}
+
+#[tokio::test]
+async fn the_service_tells_of_itself() {
+    let service = MetricsService::new(small());
+    page(&service).await;
+    let text = page(&service).await;
+    for line in [
+        "narthex_gathers_total 2",
+        "narthex_scrape_problems_total 0",
+        "narthex_scrapes_in_flight 1",
+        "narthex_scrapes_total{code=\"200\"} 1",
+        "narthex_scrapes_total{code=\"500\"} 0",
+        "narthex_scrapes_total{code=\"503\"} 0",
+        "temperature_celsius 21.5",
+    ] {
+        assert!(text.lines().any(|other| other == line), "`{line}` is not in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn problems_are_counted_each_time_and_logged_once() {
+    let (logs, _guard) = Logs::capture();
+    let text = MetricFamily::counter("twice", "A counter.").sample([""; 0], 1_u64).build();
+    let mut scrape = Scrape::new(vec![gauge("twice", 1.0), text.unwrap()]);
+    let broken = MetricName::new("broken").unwrap();
+    scrape.push_problem(Problem::new(broken, "it said \u{1b}[31m\nand died"));
+    let service = MetricsService::new(Fixed(scrape));
+    for _ in 0..2 {
+        page(&service).await;
+    }
+    assert!(page(&service).await.contains("narthex_scrape_problems_total 6\n"));
+    let lines = logs.lines("WARN");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("family `twice` was given twice"), "{lines:?}");
+    assert!(lines[1].contains(r"it said \u{1b}[31m\nand died"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn names_of_the_service_that_are_taken_do_not_break_the_page() {
+    let scrape = Scrape::new(vec![gauge("narthex_gathers_total", 7.0)]);
+    let service = MetricsService::new(Fixed(scrape));
+    page(&service).await;
+    let text = page(&service).await;
+    assert!(text.contains("narthex_gathers_total 7\n"), "{text}");
+    assert_eq!(text.matches("# TYPE narthex_gathers_total").count(), 1, "{text}");
+    assert!(text.contains("narthex_scrape_problems_total 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn b25_other_methods_are_refused_and_told_which_are_allowed() {
+    let service = MetricsService::new(small());
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let request = Request::builder().method(method).body(()).unwrap();
+        let response = service.clone().call(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(response.headers()["allow"], "GET, HEAD");
+    }
+}
+
+#[test]
+fn the_service_goes_where_a_router_wants_it() {
+    fn check<S>(_: S)
+    where
+        S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+    }
+    check(MetricsService::new(Registry::new()));
+}
