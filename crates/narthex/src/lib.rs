@@ -1,5 +1,80 @@
 //! The async Prometheus toolkit for Rust.
+//!
+//! Declare metrics as typed values, and serve or render them:
+//!
+//! ```
+//! use narthex::{Counter, Family, Format, LabelValue, Labels, Registry};
+//!
+//! #[derive(LabelValue)]
+//! enum Method {
+//!     Get,
+//!     Post,
+//! }
+//!
+//! #[derive(Labels)]
+//! struct Request<'a> {
+//!     method: Method,
+//!     path: &'a str,
+//!     status: u16,
+//! }
+//!
+//! let registry = Registry::new();
+//! let requests: Family<Counter, Request<'static>> =
+//!     Family::builder("http_requests_total", "HTTP requests served.").register(&registry)?;
+//!
+//! let path = String::from("/a");
+//! requests.with(&Request { method: Method::Get, path: &path, status: 200 }).inc();
+//!
+//! let mut page = Vec::new();
+//! Format::Text.encode(&registry.gather(), &mut page);
+//! assert_eq!(
+//!     String::from_utf8(page)?,
+//!     "# HELP http_requests_total HTTP requests served.\n\
+//!      # TYPE http_requests_total counter\n\
+//!      http_requests_total{method=\"get\",path=\"/a\",status=\"200\"} 1\n",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is where
+//!
+//! Every layer works alone, and this crate only puts them under one roof:
+//!
+//! - instruments, families and the [`Registry`] are at the root;
+//! - [`model`] has the [`Scrape`](model::Scrape) that a registry gathers, to look into or to build;
+//! - [`Format`] renders a scrape;
+//! - [`http`] serves one: [`MetricsService`](http::MetricsService) in your own router, or
+//!   [`Server`](http::Server);
+//! - [`exporter`] makes a program of it, with flags, logs and lifecycle;
+//! - [`process`] and [`host`] are collectors for this process and this machine.
+//!
+//! # Features
+//!
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `macros` | yes | `derive(Labels)` and `derive(LabelValue)` |
+//! | `http` | | [`http`]: tokio, hyper |
+//! | `process` | | [`process`] |
+//! | `host` | | [`host`] |
+//! | `exporter` | | [`exporter`], and with it `http` and `process`: clap, toml, tracing |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use narthex_core::*;
+pub use narthex_format::{Encoder, Format};
 #[cfg(feature = "macros")]
 pub use narthex_macros::{LabelValue, Labels};
+
+#[cfg(feature = "exporter")]
+pub use narthex_exporter as exporter;
+#[cfg(feature = "host")]
+pub use narthex_host as host;
+#[cfg(feature = "http")]
+pub use narthex_http as http;
+#[cfg(feature = "http")]
+pub use narthex_http::{MetricsService, Server};
+#[cfg(feature = "process")]
+pub use narthex_process as process;
+
+#[cfg(all(doctest, feature = "exporter"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

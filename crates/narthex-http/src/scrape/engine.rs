@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use narthex_core::{Collector, Registry};
 use narthex_model::Scrape;
+use tokio::time::Instant;
 
 use super::health::self_metrics;
 use super::run::{Runs, Slot, Work};
@@ -13,6 +15,9 @@ use crate::gather::{Gather, ScrapeRequest};
 
 /// The source name under which the engine's registry is accounted for.
 const REGISTRY: &str = "registry";
+
+/// What the registry gets where the sources have used up the scrape's time.
+const REGISTRY_TIME: Duration = Duration::from_millis(100);
 
 /// A registry, and async sources that are asked at each scrape.
 ///
@@ -62,9 +67,9 @@ const REGISTRY: &str = "registry";
 /// | `deadline` | was not done when the scrape's deadline passed, and was stopped |
 /// | `hung` | still blocks its thread since an earlier scrape, and was not started again |
 ///
-/// The registry is accounted for as the source `registry`. It is gathered on a thread where
-/// blocking does no harm: its collectors may read files, and a large one takes milliseconds, during
-/// which the async sources go on.
+/// The registry is accounted for as the source `registry`. It is gathered once the sources are done,
+/// so that what they count in registered instruments is on the same page, and on a thread where
+/// blocking does no harm: its collectors may read files, and a large one takes milliseconds.
 ///
 /// # Cancel safety
 /// Dropping the future of [`gather`](Gather::gather) stops the sources it started. A source is
@@ -102,7 +107,11 @@ impl ScrapeEngine {
 
 impl Gather for ScrapeEngine {
     async fn gather(&self, request: ScrapeRequest) -> Scrape {
-        let reports = Runs::start(&self.slots, request.deadline).reports().await;
+        let (registry, sources) = self.slots.split_at(1);
+        let from_sources = Runs::start(sources, request.deadline).reports().await;
+        let deadline = request.deadline.max(Instant::now() + REGISTRY_TIME);
+        let mut reports = Runs::start(registry, deadline).reports().await;
+        reports.extend(from_sources);
         let mut families = Vec::new();
         let mut problems = Vec::new();
         let mut standings = Vec::with_capacity(reports.len());

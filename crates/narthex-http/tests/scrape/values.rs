@@ -66,6 +66,25 @@ async fn c08_sources_carry_the_registry_s_constant_labels_but_not_its_prefix() {
 }
 
 #[tokio::test]
+async fn b22_what_a_source_counts_in_the_registry_is_on_the_same_page() {
+    let registry = Registry::new();
+    let mine = Gauge::builder("mine", "Mine.").register(&registry).unwrap();
+    let engine = ScrapeEngine::builder(registry)
+        .source("counts", move |_: ScrapeContext| {
+            let mine = mine.clone();
+            async move {
+                tokio::task::yield_now().await;
+                mine.inc();
+            }
+        })
+        .build()
+        .unwrap();
+    for scrapes in 1..=20 {
+        assert_eq!(gather(&engine).await.value("mine", &[]), Some(f64::from(scrapes)));
+    }
+}
+
+#[tokio::test]
 async fn b22_the_last_value_of_a_series_wins() {
     let engine = builder()
         .source("twice", |scrape: ScrapeContext| async move {
