@@ -29,9 +29,12 @@
 //! Format::Text.encode(&registry.gather(), &mut page);
 //! assert_eq!(
 //!     String::from_utf8(page)?,
-//!     "# HELP http_requests_total HTTP requests served.\n\
-//!      # TYPE http_requests_total counter\n\
-//!      http_requests_total{method=\"get\",path=\"/a\",status=\"200\"} 1\n",
+//!     [
+//!         "# HELP http_requests_total HTTP requests served.\n",
+//!         "# TYPE http_requests_total counter\n",
+//!         "http_requests_total{method=\"get\",path=\"/a\",status=\"200\"} 1\n",
+//!     ]
+//!     .concat(),
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
