@@ -1,6 +1,7 @@
 //! Describing an instrument, and the one place where that can fail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use narthex_model::{Label, LabelName, Metadata, MetricName, NameError};
 
@@ -9,7 +10,7 @@ use crate::error::{Fault, RegisterError};
 use crate::family::DynamicFamily;
 use crate::instrument::{Counter, Gauge, Histogram, Metric, sealed::Kind};
 use crate::registry::{Registered, Registry, Source, sealed};
-use crate::storage::MAX_LABELS;
+use crate::storage::{Limits, MAX_LABELS};
 
 /// Describes an instrument or family until it is registered.
 ///
@@ -23,6 +24,7 @@ pub struct Builder<I: Instrument> {
     const_labels: Vec<(String, String)>,
     label_names: Vec<String>,
     utf8_names: bool,
+    limits: Limits,
     config: <I::Metric as Kind>::Config,
 }
 
@@ -42,8 +44,17 @@ pub trait Create: Sized {
     /// The names of the labels, in the order in which lookups give values.
     fn label_names(given: &[String]) -> Vec<String>;
 
-    fn create(names: Vec<LabelName>, shape: ShapeOf<Self>) -> Result<Created<Self>, Fault>;
+    fn create(
+        names: Vec<LabelName>,
+        shape: ShapeOf<Self>,
+        limits: Limits,
+    ) -> Result<Created<Self>, Fault>;
 }
+
+/// A family, which has a series for each label set.
+///
+/// This trait is sealed.
+pub trait Labelled: Instrument {}
 
 type ShapeOf<I> = <<I as Create>::Metric as Kind>::Shape;
 
@@ -56,6 +67,7 @@ impl<I: Instrument> Builder<I> {
             const_labels: Vec::new(),
             label_names: Vec::new(),
             utf8_names: false,
+            limits: Limits::default(),
             config: Default::default(),
         }
     }
@@ -91,7 +103,7 @@ impl<I: Instrument> Builder<I> {
         let fail = |fault| RegisterError::new(&family, fault);
         let (metadata, names) = self.describe().map_err(fail)?;
         let shape = I::Metric::shape(self.config).map_err(fail)?;
-        let (built, source) = I::create(names, shape).map_err(fail)?;
+        let (built, source) = I::create(names, shape, self.limits).map_err(fail)?;
         registry.register_source(metadata, source)?;
         Ok(built)
     }
@@ -146,6 +158,51 @@ impl<I: Instrument<Metric = Histogram>> Builder<I> {
     }
 }
 
+impl<I: Labelled> Builder<I> {
+    /// Sets the most series the family may have; by default 16 million.
+    ///
+    /// A lookup that would make one more is given the *overflow series*, whose labels all have the
+    /// value `overflow`: totals stay exact, and `narthex_series_overflow_total` tells of it.
+    #[must_use]
+    pub fn series_limit(mut self, most: usize) -> Self {
+        self.limits.series = most;
+        self
+    }
+
+    /// Sets the most bytes a label value may have; by default there is no limit.
+    ///
+    /// A lookup with a longer one is given the overflow series.
+    #[must_use]
+    pub fn label_value_limit(mut self, most: usize) -> Self {
+        self.limits.value_bytes = most;
+        self
+    }
+
+    /// Removes series that have been idle for this long; by default they stay.
+    ///
+    /// A series is in use when it is looked up and when its value changes. Idle ones are removed
+    /// when the family is gathered, and where nobody gathers it, when it gets new ones.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use narthex_core::{DynamicFamily, Gauge, Registry};
+    ///
+    /// let depth = DynamicFamily::<Gauge>::builder("queue_depth", "Jobs that wait.")
+    ///     .label_names(["queue"])
+    ///     .expire_after(Duration::from_secs(600))
+    ///     .series_limit(10_000)
+    ///     .register(&Registry::new())?;
+    /// depth.with(&["mail"])?.set(3.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn expire_after(mut self, idle: Duration) -> Self {
+        self.limits.idle = Some(idle);
+        self
+    }
+}
+
 impl<M: Metric> Builder<DynamicFamily<M>> {
     /// Names the labels, in the order in which lookups give their values; by default there is none.
     #[must_use]
@@ -166,7 +223,11 @@ macro_rules! lone_instruments {
                 Vec::new()
             }
 
-            fn create(_: Vec<LabelName>, shape: ShapeOf<Self>) -> Result<Created<Self>, Fault> {
+            fn create(
+                _: Vec<LabelName>,
+                shape: ShapeOf<Self>,
+                _: Limits,
+            ) -> Result<Created<Self>, Fault> {
                 let built = <Self as Kind>::alone(shape)?;
                 let source = Kind::source(&built);
                 Ok((built, source.expect("an instrument made on its own has a source")))

@@ -10,11 +10,12 @@ use narthex_model::LabelName;
 
 pub use dynamic::{DynamicFamily, LabelCountError};
 
-use crate::builder::{Builder, Create, Created, Instrument};
+use crate::builder::{Builder, Create, Created, Instrument, Labelled};
 use crate::error::Fault;
-use crate::instrument::{Child, LabelsOf, Metric, OwnedSeries, SeriesShared};
+use crate::instrument::{Child, LabelsOf, Metric, OwnedSeries, ScopedSeries, SeriesShared};
 use crate::labels::{LabelVisitor, Labels};
 use crate::registry::{Registered, Source, sealed};
+use crate::storage::Limits;
 
 /// One instrument for each set of label values, with labels known at compile time.
 ///
@@ -71,19 +72,50 @@ impl<M: Metric, L: Labels> Family<M, L> {
         M::of_series(OwnedSeries::new(&self.shared, self.with(labels)))
     }
 
+    /// The series of these labels, made if there is none, until what this returns is dropped.
+    ///
+    /// Of several that share their labels, the first to be dropped removes the series.
+    ///
+    /// ```
+    /// use narthex_core::{DynamicFamily, Gauge, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// let lag = DynamicFamily::<Gauge>::builder("lag_seconds", "Lag of a connection.")
+    ///     .label_names(["peer"])
+    ///     .register(&registry)?;
+    /// let connection = lag.scoped(&["db1"])?;
+    /// connection.set(0.5);
+    /// drop(connection);
+    /// assert!(lag.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scoped(&self, labels: &L::Borrowed<'_>) -> ScopedSeries<M> {
+        ScopedSeries::new(OwnedSeries::new(&self.shared, self.with(labels)))
+    }
+
     /// Removes the series of these labels; returns whether there was one.
     pub fn remove(&self, labels: &L::Borrowed<'_>) -> bool {
         labels.visit(Remove(&self.shared))
     }
 
-    /// Keeps the series for which `keep` holds and removes the others.
+    /// Removes the series that have all of these label values, and gives their number.
+    ///
+    /// A label name that the family does not have matches nothing; no labels match everything.
+    pub fn remove_matching(&self, labels: &[(&str, &str)]) -> usize {
+        self.shared.remove_matching(labels)
+    }
+
+    /// Keeps the series for which `keep` holds and removes the others, whose number it gives.
     ///
     /// `keep` gets the label values sorted by label name, and is called without a lock.
-    pub fn retain(&self, keep: impl FnMut(&[&str]) -> bool) {
-        self.shared.store().retain(keep);
+    pub fn retain(&self, keep: impl FnMut(&[&str]) -> bool) -> usize {
+        self.shared.store().retain(keep)
     }
 
     /// Removes all series.
+    ///
+    /// Their memory is used again for new series once it has rested for a minute and no scrape
+    /// shows them.
     pub fn clear(&self) {
         self.retain(|_| false);
     }
@@ -134,6 +166,8 @@ impl<M: Metric, L: Labels> fmt::Debug for Family<M, L> {
 
 impl<M: Metric, L: Labels> Instrument for Family<M, L> {}
 
+impl<M: Metric, L: Labels> Labelled for Family<M, L> {}
+
 impl<M: Metric, L: Labels> Create for Family<M, L> {
     type Metric = M;
 
@@ -141,8 +175,12 @@ impl<M: Metric, L: Labels> Create for Family<M, L> {
         L::NAMES.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn create(names: Vec<LabelName>, shape: M::Shape) -> Result<Created<Self>, Fault> {
-        let shared = Arc::new(SeriesShared::new(names, shape));
+    fn create(
+        names: Vec<LabelName>,
+        shape: M::Shape,
+        limits: Limits,
+    ) -> Result<Created<Self>, Fault> {
+        let shared = Arc::new(SeriesShared::new(names, shape, limits));
         let source: Arc<dyn Source> = shared.clone();
         Ok((Self { shared, labels: PhantomData }, source))
     }

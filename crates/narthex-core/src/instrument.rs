@@ -6,6 +6,7 @@ mod histogram;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,7 +20,7 @@ pub use histogram::{Histogram, Timer};
 
 use crate::error::Fault;
 use crate::registry::Source;
-use crate::storage::{Series, Snapshot, Store};
+use crate::storage::{Limits, Series, Snapshot, Store};
 
 /// An instrument that a family can have one of for each label set: [`Counter`], [`Gauge`] or
 /// [`Histogram`].
@@ -64,19 +65,30 @@ pub struct SeriesShared<M: sealed::Kind> {
     store: Store,
     shape: M::Shape,
     refused: Refused,
-    /// Where a family that is full counts: shown nowhere, told of as refused values.
-    overflow: Box<[AtomicU64]>,
+    /// Where handles of removed series count: shown nowhere.
+    void: Box<[AtomicU64]>,
 }
 
 impl<M: Metric> SeriesShared<M> {
-    pub(crate) fn new(names: Vec<LabelName>, shape: M::Shape) -> Self {
+    pub(crate) fn new(names: Vec<LabelName>, shape: M::Shape, limits: Limits) -> Self {
         let words = M::value_words(&shape);
-        let overflow = (0..words).map(|_| AtomicU64::new(0)).collect();
-        Self { store: Store::new(names, words), shape, refused: Refused::default(), overflow }
+        let store = Store::new(names, words, limits);
+        let void = (0..words).map(|_| AtomicU64::new(0)).collect();
+        Self { store, shape, refused: Refused::default(), void }
     }
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Removes the series that have all of these label values, and gives their number.
+    pub(crate) fn remove_matching(&self, labels: &[(&str, &str)]) -> usize {
+        let names = self.store.names();
+        let place = |label: &str| names.iter().position(|name| name.as_str() == label);
+        let wanted: Option<Vec<_>> =
+            labels.iter().map(|&(label, value)| Some((place(label)?, value))).collect();
+        let Some(wanted) = wanted else { return 0 };
+        self.store.retain(|values| !wanted.iter().all(|&(place, value)| values[place] == value))
     }
 
     #[inline(always)]
@@ -103,6 +115,7 @@ impl<M: sealed::Kind> fmt::Debug for SeriesShared<M> {
 
 impl<M: Metric> Source for SeriesShared<M> {
     fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+        self.store.sweep();
         let snapshot = self.store.snapshot();
         let column = M::column(self, &snapshot);
         MetricFamily::from_parts(metadata.clone(), snapshot.series, column).ok()
@@ -110,6 +123,10 @@ impl<M: Metric> Source for SeriesShared<M> {
 
     fn refused(&self) -> u64 {
         self.refused.total()
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.store.overflowed()
     }
 }
 
@@ -129,7 +146,7 @@ impl<'f, M: Metric> Child<'f, M> {
     fn values(self) -> &'f [AtomicU64] {
         match self.series {
             Some(series) => series.values,
-            None => &self.shared.overflow,
+            None => &self.shared.void,
         }
     }
 }
@@ -167,13 +184,13 @@ impl<M: Metric> OwnedSeries<M> {
     /// The words of the value, unless the series was removed.
     #[inline(always)]
     fn values(&self) -> &[AtomicU64] {
-        let overflow = &*self.shared.overflow;
-        let words = overflow.len();
-        let Some((chunk, at, generation)) = &self.record else { return overflow };
+        let void = &*self.shared.void;
+        let words = void.len();
+        let Some((chunk, at, generation)) = &self.record else { return void };
         match chunk.get(*at..*at + words + 1) {
             // Relaxed: a removal that is concurrent to a count may come before or after it.
             Some([values @ .., current]) if current.load(Relaxed) as u32 == *generation => values,
-            _ => overflow,
+            _ => void,
         }
     }
 }
@@ -182,6 +199,40 @@ impl<M: sealed::Kind> Clone for OwnedSeries<M> {
     fn clone(&self) -> Self {
         let Self { shared, record, position } = self;
         Self { shared: shared.clone(), record: record.clone(), position: *position }
+    }
+}
+
+/// A series that is removed when this is dropped; made by
+/// [`Family::scoped`](crate::Family::scoped).
+///
+/// It is used like the instrument that it is.
+#[must_use = "the series is removed when this is dropped"]
+#[derive(Debug)]
+pub struct ScopedSeries<M: Metric> {
+    instrument: M,
+    series: OwnedSeries<M>,
+}
+
+impl<M: Metric> ScopedSeries<M> {
+    pub(crate) fn new(series: OwnedSeries<M>) -> Self {
+        Self { instrument: M::of_series(series.clone()), series }
+    }
+}
+
+impl<M: Metric> Deref for ScopedSeries<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.instrument
+    }
+}
+
+impl<M: Metric> Drop for ScopedSeries<M> {
+    fn drop(&mut self) {
+        let OwnedSeries { shared, record, position } = &self.series;
+        if let Some((_, _, generation)) = record {
+            shared.store.remove_record(*position, *generation);
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod buckets;
 mod builder;
+mod clock;
 mod collector;
 mod error;
 mod family;
@@ -22,11 +23,11 @@ mod storage;
 mod sync;
 
 pub use buckets::Buckets;
-pub use builder::{Builder, Instrument};
+pub use builder::{Builder, Instrument, Labelled};
 pub use collector::Collector;
 pub use error::RegisterError;
 pub use family::{DynamicFamily, Family, LabelCountError};
-pub use instrument::{Child, Counter, Gauge, Histogram, InProgress, Metric, Timer};
+pub use instrument::{Child, Counter, Gauge, Histogram, InProgress, Metric, ScopedSeries, Timer};
 pub use labels::{CharText, IntegerText, LabelValue, LabelVisitor, Labels, OptionText};
 pub use narthex_model as model;
 pub use registry::{Registered, Registration, Registry, RegistryBuilder};

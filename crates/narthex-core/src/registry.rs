@@ -59,6 +59,11 @@ pub trait Source: Send + Sync {
 
     /// Values it refused so far.
     fn refused(&self) -> u64;
+
+    /// Lookups so far that were given the overflow series, for the family was full.
+    fn overflowed(&self) -> u64 {
+        0
+    }
 }
 
 /// Something that can be taken out of a registry again: an instrument, a family, or the
@@ -162,19 +167,28 @@ impl Registry {
         let entries = self.0.state.read().entries.clone();
         let mut families = Vec::with_capacity(entries.len());
         let mut problems = Vec::new();
-        let mut refused = Vec::new();
+        let mut losses = Vec::new();
         for entry in entries.iter() {
             match &entry.kind {
                 EntryKind::Instrument { metadata, source } => {
                     families.extend(source.family(metadata));
-                    refused.extend(Some((metadata.name(), source.refused())).filter(|r| r.1 > 0));
+                    losses.push((metadata.name(), source.refused(), source.overflowed()));
                 }
                 EntryKind::Foreign(collector) => {
                     self.collect(&**collector, entry, &mut families, &mut problems);
                 }
             }
         }
-        families.extend(refused_values(&refused));
+        families.extend(loss(
+            "narthex_refused_values_total",
+            "Values that instruments of a family did not take, such as NaN or a negative count.",
+            losses.iter().map(|&(family, refused, _)| (family, refused)),
+        ));
+        families.extend(loss(
+            "narthex_series_overflow_total",
+            "Lookups of series that a family had no room for and counted as one overflow series.",
+            losses.iter().map(|&(family, _, overflowed)| (family, overflowed)),
+        ));
         let mut scrape = Scrape::new(families);
         for problem in problems {
             scrape.push_problem(problem);
@@ -341,19 +355,17 @@ impl RegistryBuilder {
     }
 }
 
-/// The values that instruments refused, so that nothing is lost silently; `None` while there are
-/// none.
-fn refused_values(refused: &[(&MetricName, u64)]) -> Option<MetricFamily> {
-    if refused.is_empty() {
-        return None;
-    }
-    let mut family = MetricFamily::counter(
-        "narthex_refused_values_total",
-        "Values that instruments of a family did not take, such as NaN or a negative count.",
-    )
-    .label_names(["family"]);
-    for (name, count) in refused {
-        family.push([name.as_str()], *count);
+/// What families lost, so that nothing is lost silently; `None` while nothing is.
+fn loss<'a>(
+    name: &str,
+    help: &str,
+    losses: impl Iterator<Item = (&'a MetricName, u64)>,
+) -> Option<MetricFamily> {
+    let mut losses = losses.filter(|(_, count)| *count > 0).peekable();
+    losses.peek()?;
+    let mut family = MetricFamily::counter(name, help).label_names(["family"]);
+    for (name, count) in losses {
+        family.push([name.as_str()], count);
     }
     family.build().ok()
 }

@@ -10,17 +10,19 @@
 //! - [`table`] finds the record of a hash. Readers take no lock: they may miss a series that is
 //!   there (a slot was being moved), never find one that is not theirs. Every miss is looked up
 //!   again under the writer's mutex, and that one rule makes growth and deletion simple.
+//! - [`expiry`] knows which series have been idle for long.
 //! - [`epochs`] tells when no snapshot shows a removed record any more, so that it may be reused.
 //! - [`cells`] are counters that each thread keeps for itself, for instruments without labels.
 
 pub(crate) mod cells;
 mod directory;
 mod epochs;
+mod expiry;
 pub(crate) mod key;
 mod store;
 mod table;
 
-pub(crate) use store::{Series, Snapshot, Store};
+pub(crate) use store::{Limits, Series, Snapshot, Store};
 
 /// The most labels a family can have beside constant ones.
 ///

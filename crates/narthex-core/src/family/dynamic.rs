@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use narthex_model::LabelName;
 
-use crate::builder::{Builder, Create, Created, Instrument};
+use crate::builder::{Builder, Create, Created, Instrument, Labelled};
 use crate::error::Fault;
-use crate::instrument::{Child, Metric, OwnedSeries, SeriesShared};
+use crate::instrument::{Child, Metric, OwnedSeries, ScopedSeries, SeriesShared};
 use crate::registry::{Registered, Source, sealed};
-use crate::storage::MAX_LABELS;
+use crate::storage::{Limits, MAX_LABELS};
 
 /// One instrument for each set of label values, with label names given at run time, so that a
 /// lookup may have the wrong number of values.
@@ -59,6 +59,15 @@ impl<M: Metric> DynamicFamily<M> {
         Ok(M::of_series(OwnedSeries::new(&self.shared, self.with(values)?)))
     }
 
+    /// The series of these label values, made if there is none, until what this returns is dropped;
+    /// see [`Family::scoped`](crate::Family::scoped).
+    ///
+    /// # Errors
+    /// Returns a [`LabelCountError`] when there is not one value a label.
+    pub fn scoped(&self, values: &[&str]) -> Result<ScopedSeries<M>, LabelCountError> {
+        Ok(ScopedSeries::new(OwnedSeries::new(&self.shared, self.with(values)?)))
+    }
+
     /// Removes the series of these label values; returns whether there was one.
     ///
     /// # Errors
@@ -67,14 +76,24 @@ impl<M: Metric> DynamicFamily<M> {
         self.each_arity(values, Remove(&self.shared))
     }
 
-    /// Keeps the series for which `keep` holds and removes the others.
+    /// Removes the series that have all of these label values, and gives their number.
+    ///
+    /// A label name that the family does not have matches nothing; no labels match everything.
+    pub fn remove_matching(&self, labels: &[(&str, &str)]) -> usize {
+        self.shared.remove_matching(labels)
+    }
+
+    /// Keeps the series for which `keep` holds and removes the others, whose number it gives.
     ///
     /// `keep` gets the label values sorted by label name, and is called without a lock.
-    pub fn retain(&self, keep: impl FnMut(&[&str]) -> bool) {
-        self.shared.store().retain(keep);
+    pub fn retain(&self, keep: impl FnMut(&[&str]) -> bool) -> usize {
+        self.shared.store().retain(keep)
     }
 
     /// Removes all series.
+    ///
+    /// Their memory is used again for new series once it has rested for a minute and no scrape
+    /// shows them.
     pub fn clear(&self) {
         self.retain(|_| false);
     }
@@ -163,6 +182,8 @@ impl<M: Metric> fmt::Debug for DynamicFamily<M> {
 
 impl<M: Metric> Instrument for DynamicFamily<M> {}
 
+impl<M: Metric> Labelled for DynamicFamily<M> {}
+
 impl<M: Metric> Create for DynamicFamily<M> {
     type Metric = M;
 
@@ -170,12 +191,16 @@ impl<M: Metric> Create for DynamicFamily<M> {
         given.to_vec()
     }
 
-    fn create(names: Vec<LabelName>, shape: M::Shape) -> Result<Created<Self>, Fault> {
+    fn create(
+        names: Vec<LabelName>,
+        shape: M::Shape,
+        limits: Limits,
+    ) -> Result<Created<Self>, Fault> {
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| names[a].cmp(&names[b]));
         let sorted = order.iter().map(|&given| names[given].clone()).collect();
         let order = (!order.is_sorted()).then(|| order.into());
-        let shared = Arc::new(SeriesShared::new(sorted, shape));
+        let shared = Arc::new(SeriesShared::new(sorted, shape, limits));
         let source: Arc<dyn Source> = shared.clone();
         Ok((Self { shared, order }, source))
     }

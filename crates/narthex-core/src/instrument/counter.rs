@@ -81,7 +81,7 @@ impl Counter {
             Addend::Fraction(by) => match &self.0 {
                 Kind::Alone { counter, .. } => add_f64(&counter.fraction, by),
                 Kind::Series(series) => {
-                    if !std::ptr::eq(series.values(), &*series.shared.overflow) {
+                    if !std::ptr::eq(series.values(), &*series.shared.void) {
                         add_f64(series.shared.store.extra_or_new(series.position), by);
                     }
                 }

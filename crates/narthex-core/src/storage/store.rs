@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 
 use super::directory::{Directory, View};
 use super::epochs::Epochs;
+use super::expiry::Expiry;
 use super::key::{Key, SeriesHash, seeds};
 use super::table::{Growth, Table};
 use super::{MAX_LABELS, each_label};
+use crate::clock;
 
 /// All series of a family. Lookups of known series take no lock and write nothing.
 pub(crate) struct Store {
@@ -29,7 +31,28 @@ pub(crate) struct Store {
     /// One more word for each record, where anything has asked for it.
     extras: Directory<AtomicU64>,
     table: Table,
+    limits: Limits,
+    expiry: Option<Expiry>,
+    /// Lookups that were given the overflow series.
+    overflowed: AtomicU64,
     writer: Mutex<Writer>,
+}
+
+/// What keeps a family from growing without bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most series, the overflow series not counted.
+    pub(crate) series: usize,
+    /// The most bytes of a label value.
+    pub(crate) value_bytes: usize,
+    /// After how much idle time a series is removed.
+    pub(crate) idle: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { series: usize::MAX, value_bytes: usize::MAX, idle: None }
+    }
 }
 
 /// A [`Key`] of an interned value: its length and, for a long value, where all of it is; the words;
@@ -50,6 +73,9 @@ struct Writer {
     chunks: Arc<Vec<Arc<[AtomicU64]>>>,
     removed: VecDeque<Removed>,
     epochs: Epochs,
+    swept: Instant,
+    /// Where the overflow series is or was.
+    overflow: Option<u32>,
 }
 
 /// A record that waits to be reused.
@@ -58,6 +84,12 @@ struct Removed {
     epoch: u64,
     at: Instant,
 }
+
+/// The value of every label of the series that counts for all that found the family full.
+const OVERFLOW: &str = "overflow";
+
+/// Series that fit the slots of a table, with room for the overflow series.
+const MOST_SERIES: usize = 16_000_000;
 
 /// How long a removed record rests before it is reused, beside waiting for snapshots: a thread
 /// that looked the series up just before may still be about to count on it.
@@ -90,7 +122,7 @@ impl Store {
     const KEY_LOG: u32 = 6;
     const FIRST_KEYS: usize = 8;
 
-    pub(crate) fn new(names: Vec<LabelName>, value_words: usize) -> Self {
+    pub(crate) fn new(names: Vec<LabelName>, value_words: usize, limits: Limits) -> Self {
         let labels = names.len();
         let layout = RecordLayout {
             width: value_words + (1 + labels).div_ceil(2),
@@ -109,6 +141,8 @@ impl Store {
             chunks: Arc::default(),
             removed: VecDeque::new(),
             epochs: Epochs::new(),
+            swept: clock::now(),
+            overflow: None,
         };
         Self {
             names: names.into(),
@@ -120,6 +154,9 @@ impl Store {
             records: Directory::new(),
             extras: Directory::new(),
             table: Table::new(),
+            limits,
+            expiry: limits.idle.map(|after| Expiry::new(after, clock::now())),
+            overflowed: AtomicU64::new(0),
             writer: Mutex::new(writer),
         }
     }
@@ -129,15 +166,24 @@ impl Store {
         &self.names
     }
 
-    /// The series of these values, made if there is none; `None` only when the family holds as
-    /// many series as it can (16 million).
+    /// The series of these values, made if there is none; the overflow series where the family may
+    /// not have another. `None` only for a wrong number of values.
     #[inline(always)]
     pub(crate) fn with<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
         let (hash, keys) = self.hash(values);
-        match self.find(hash, &keys, values) {
-            Some(series) => Some(series),
-            None => self.insert(hash, &keys, values),
+        let series = match self.find(hash, &keys, values) {
+            Some(series) => series,
+            None => self.insert_or_overflow(hash, &keys, values)?,
+        };
+        if let Some(expiry) = &self.expiry {
+            expiry.mark(series.position);
         }
+        Some(series)
+    }
+
+    /// Lookups so far that found the family full and were given its overflow series.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.overflowed.load(Relaxed)
     }
 
     /// Removes a series; returns whether it was there.
@@ -151,10 +197,37 @@ impl Store {
         true
     }
 
-    /// Removes every series for which `keep` does not hold.
+    /// Removes the series in this record if it is still the one of that generation.
+    pub(crate) fn remove_record(&self, position: u32, generation: u32) {
+        let mut writer = self.writer.lock();
+        let record = self.record(self.records.view(), position);
+        let is_it =
+            |record: &[AtomicU64]| record[self.value_words].load(Relaxed) as u32 == generation;
+        if record.is_some_and(is_it) {
+            self.remove_at(&mut writer, self.hash_of(position), position);
+        }
+    }
+
+    /// Removes what has been idle for too long, if the family's series expire.
+    pub(crate) fn sweep(&self) {
+        let Some(expiry) = &self.expiry else { return };
+        let now = clock::now();
+        self.writer.lock().swept = now;
+        // While the snapshot lives, no record that is live now becomes another series.
+        let snapshot = self.snapshot();
+        let mut idle = Vec::new();
+        snapshot.for_each_record(|position, record| {
+            if expiry.sweep(position, &record[..self.value_words], now) {
+                idle.push(position);
+            }
+        });
+        self.remove_live(&idle);
+    }
+
+    /// Removes every series for which `keep` does not hold, and gives their number.
     ///
     /// `keep` is called without a lock; a series made meanwhile stays.
-    pub(crate) fn retain(&self, mut keep: impl FnMut(&[&str]) -> bool) {
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&[&str]) -> bool) -> usize {
         let snapshot = self.snapshot();
         let mut doomed = Vec::new();
         let positions = snapshot.positions();
@@ -167,14 +240,16 @@ impl Store {
                 doomed.extend(position.copied());
             }
         });
+        // The snapshot keeps a record that somebody removed meanwhile from being reused, so what is
+        // live still is the series that `keep` was asked about.
+        self.remove_live(&doomed)
+    }
+
+    /// Removes the records that still are live, and gives their number.
+    fn remove_live(&self, positions: &[u32]) -> usize {
         let mut writer = self.writer.lock();
-        for position in doomed {
-            // The snapshot keeps a record that somebody removed meanwhile from being reused, so
-            // this is still the series that `keep` was asked about.
-            if self.is_live(position) {
-                self.remove_at(&mut writer, self.hash_of(position), position);
-            }
-        }
+        let live = positions.iter().filter(|&&position| self.is_live(position));
+        live.map(|&position| self.remove_at(&mut writer, self.hash_of(position), position)).count()
     }
 
     /// A snapshot of which series there are; values are read with [`Snapshot::for_each_record`].
@@ -308,21 +383,54 @@ impl Store {
 
     #[cold]
     #[inline(never)]
-    fn insert<const N: usize>(
+    fn insert_or_overflow<const N: usize>(
         &self,
         hash: u64,
         keys: &[Key; N],
         values: &[&str; N],
     ) -> Option<Series<'_>> {
-        let mut guard = self.writer.lock();
-        if let Some(series) = self.find(hash, keys, values) {
-            return Some(series);
-        }
         if N != self.names.len() {
             return None;
         }
-        let writer = &mut *guard;
+        if let Some(expiry) = &self.expiry
+            && self.writer.lock().swept + expiry.after() <= clock::now()
+        {
+            // Nobody scrapes: whoever makes series also makes room.
+            self.sweep();
+        }
+        let mut writer = self.writer.lock();
+        if let Some(series) = self.find(hash, keys, values) {
+            return Some(series);
+        }
+        let overflow = writer.overflow.is_some_and(|position| self.is_live(position));
+        let live = writer.records() - writer.removed.len() - usize::from(overflow);
+        let fits = values.iter().all(|value| value.len() <= self.limits.value_bytes);
+        if fits && live < self.limits.series.min(MOST_SERIES) {
+            return self.insert(&mut writer, hash, keys, values);
+        }
+        self.overflowed.fetch_add(1, Relaxed);
+        let values = [OVERFLOW; N];
+        let (hash, keys) = self.hash(&values);
+        let series = match self.find(hash, &keys, &values) {
+            Some(series) => series,
+            None => self.insert(&mut writer, hash, &keys, &values)?,
+        };
+        writer.overflow = Some(series.position);
+        Some(series)
+    }
+
+    /// Makes a series that is not there.
+    fn insert<const N: usize>(
+        &self,
+        writer: &mut Writer,
+        hash: u64,
+        keys: &[Key; N],
+        values: &[&str; N],
+    ) -> Option<Series<'_>> {
         let position = self.free_position(writer)?;
+        if let Some(expiry) = &self.expiry {
+            expiry.begin(position, clock::now());
+        }
         let (chunk, at) = Self::record_place(position);
         let record = &self.records.view().chunk(chunk)?[at * self.layout.width..];
         let record = &record[..self.layout.width];
@@ -341,7 +449,7 @@ impl Store {
     /// A record to use: one that has rested long enough, or a new one.
     fn free_position(&self, writer: &mut Writer) -> Option<u32> {
         if let Some(oldest) = writer.removed.front()
-            && oldest.at.elapsed() >= REST
+            && clock::now().saturating_duration_since(oldest.at) >= REST
             && writer.epochs.is_over(oldest.epoch)
         {
             let position = writer.removed.pop_front()?.position;
@@ -445,7 +553,7 @@ impl Store {
             self.bump_generation(record);
         }
         let epoch = writer.epochs.end();
-        writer.removed.push_back(Removed { position, epoch, at: Instant::now() });
+        writer.removed.push_back(Removed { position, epoch, at: clock::now() });
     }
 
     /// Makes a dead record live or a live one dead: odd generations are live.

@@ -4,5 +4,6 @@
 mod concurrency;
 mod instruments;
 mod labels;
+mod lifecycle;
 mod registry;
 mod support;

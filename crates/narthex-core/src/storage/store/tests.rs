@@ -1,10 +1,16 @@
-use super::{Snapshot, Store};
+use super::{Limits, Snapshot, Store};
+use crate::clock;
 use narthex_model::LabelName;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 fn store(labels: &[&str]) -> Store {
-    Store::new(labels.iter().map(|name| LabelName::new(name).unwrap()).collect(), 1)
+    limited(labels, Limits::default())
+}
+
+fn limited(labels: &[&str], limits: Limits) -> Store {
+    Store::new(labels.iter().map(|name| LabelName::new(name).unwrap()).collect(), 1, limits)
 }
 
 fn count<const N: usize>(store: &Store, values: &[&str; N], by: u64) {
@@ -147,4 +153,106 @@ fn threads_count_exactly_while_series_come_and_go() {
     let kept: u64 = contents.iter().filter(|(l, _)| l[0] == "kept").map(|(_, v)| v).sum();
     assert_eq!(kept, 200_000);
     assert_eq!(contents.len(), 5000);
+}
+
+#[test]
+fn a_removed_record_is_reused_once_it_has_rested_and_no_snapshot_shows_it() {
+    let store = store(&["l"]);
+    let first = store.with(&["a"]).unwrap().position;
+    store.remove(&["a"]);
+    assert_ne!(store.with(&["b"]).unwrap().position, first, "not at once");
+    clock::advance(Duration::from_secs(61));
+    let snapshot = {
+        count(&store, &["c"], 1);
+        let reused = store.with(&["c"]).unwrap().position;
+        assert_eq!(reused, first);
+        let snapshot = store.snapshot();
+        store.remove(&["c"]);
+        snapshot
+    };
+    clock::advance(Duration::from_secs(61));
+    assert_ne!(store.with(&["d"]).unwrap().position, first, "a snapshot shows it");
+    assert_eq!(contents(&snapshot)[&vec!["c".to_owned()]], 1);
+    drop(snapshot);
+    assert_eq!(store.with(&["e"]).unwrap().position, first);
+    assert_eq!(store.with(&["e"]).unwrap().values[0].load(Relaxed), 0, "it starts afresh");
+    let labels: HashSet<_> = contents(&store.snapshot()).into_keys().flatten().collect();
+    assert_eq!(labels, ["b", "d", "e"].map(str::to_owned).into());
+}
+
+#[test]
+fn churn_neither_grows_the_store_nor_mixes_up_labels() {
+    let store = store(&["kind", "id"]);
+    let long = "x".repeat(50);
+    let mut highest = 0;
+    for round in 0..50 {
+        for n in 0..100 {
+            let id = format!("{round}/{n}/{long}");
+            count(&store, &["passing", &id], round * 100 + n);
+            highest = highest.max(store.with(&["passing", &id]).unwrap().position);
+        }
+        for (labels, value) in contents(&store.snapshot()) {
+            assert_eq!(labels[1], format!("{}/{}/{long}", value / 100, value % 100));
+        }
+        store.retain(|_| false);
+        clock::advance(Duration::from_secs(61));
+    }
+    assert!(highest < 1024, "{highest}");
+    let writer = store.writer.lock();
+    assert!(writer.next_fragment < 1024, "{}", writer.next_fragment);
+    assert!(writer.long_values.next < 1 << 14, "{}", writer.long_values.next);
+}
+
+#[test]
+fn a_full_store_counts_the_rest_in_its_overflow_series() {
+    let store = limited(&["a", "b"], Limits { series: 10, value_bytes: 8, idle: None });
+    for n in 0..1000 {
+        count(&store, &["x", &n.to_string()], 1);
+        count(&store, &["far too long", "y"], 1);
+    }
+    let contents = contents(&store.snapshot());
+    assert_eq!((contents.len(), contents.values().sum::<u64>()), (11, 2000));
+    assert_eq!(contents[&vec!["overflow".to_owned(), "overflow".to_owned()]], 1990);
+    assert_eq!(store.overflowed(), 1990);
+    store.remove(&["x", "0"]);
+    count(&store, &["x", "new"], 1);
+    assert_eq!(store.with(&["x", "new"]).unwrap().values[0].load(Relaxed), 2 - 1);
+}
+
+#[test]
+fn idle_series_expire_and_used_ones_stay() {
+    let idle = Some(Duration::from_secs(100));
+    let store = limited(&["l"], Limits { idle, ..Limits::default() });
+    let live = |store: &Store| {
+        store.sweep();
+        let mut labels: Vec<_> =
+            contents(&store.snapshot()).into_keys().map(|mut labels| labels.remove(0)).collect();
+        labels.sort();
+        labels
+    };
+    for label in ["idle", "looked up", "kept handle"] {
+        store.with(&[label]).unwrap();
+    }
+    let handle = store.with(&["kept handle"]).unwrap();
+    assert_eq!(live(&store).len(), 3);
+    for _ in 0..3 {
+        clock::advance(Duration::from_secs(60));
+        store.with(&["looked up"]).unwrap();
+        handle.values[0].fetch_add(1, Relaxed);
+        live(&store);
+    }
+    assert_eq!(live(&store), ["kept handle", "looked up"]);
+    clock::advance(Duration::from_secs(200));
+    assert!(live(&store).is_empty());
+}
+
+#[test]
+fn an_unscraped_store_expires_series_as_new_ones_come() {
+    let idle = Some(Duration::from_secs(10));
+    let store = limited(&["l"], Limits { idle, ..Limits::default() });
+    for n in 0..100 {
+        store.with(&[n.to_string().as_str()]).unwrap();
+        clock::advance(Duration::from_secs(1));
+    }
+    assert!(store.len() < 40, "{}", store.len());
 }
