@@ -10,12 +10,12 @@ use narthex_model::LabelName;
 
 pub use dynamic::{DynamicFamily, LabelCountError};
 
-use crate::builder::{Builder, Create, Created, Instrument, Labelled};
+use crate::builder::{Builder, ConfigOf, Create, Created, Instrument, Labelled};
 use crate::error::Fault;
 use crate::instrument::{Child, LabelsOf, Metric, OwnedSeries, ScopedSeries, SeriesShared};
 use crate::labels::{LabelVisitor, Labels};
 use crate::registry::{Registered, Source, sealed};
-use crate::storage::Limits;
+use crate::storage::Options;
 
 /// One instrument for each set of label values, with labels known at compile time.
 ///
@@ -62,7 +62,14 @@ impl<M: Metric, L: Labels> Family<M, L> {
     /// The series of these labels, made if there is none.
     #[inline(always)]
     pub fn with(&self, labels: &L::Borrowed<'_>) -> Child<'_, M> {
-        labels.visit(With(&self.shared))
+        if L::CARDINALITY.is_none() {
+            return labels.visit(With(&self.shared));
+        }
+        let index = labels.index();
+        match self.shared.dense(index) {
+            Some(child) => child,
+            None => labels.visit(WithDense(&self.shared, index)),
+        }
     }
 
     /// The series of these labels as a handle to keep, made if there is none.
@@ -142,6 +149,16 @@ impl<'f, M: Metric> LabelVisitor for With<'f, M> {
     }
 }
 
+struct WithDense<'f, M: Metric>(&'f SeriesShared<M>, usize);
+
+impl<'f, M: Metric> LabelVisitor for WithDense<'f, M> {
+    type Output = Child<'f, M>;
+
+    fn values<const N: usize>(self, values: [&str; N]) -> Child<'f, M> {
+        self.0.with_dense(self.1, &values)
+    }
+}
+
 struct Remove<'f, M: Metric>(&'f SeriesShared<M>);
 
 impl<M: Metric> LabelVisitor for Remove<'_, M> {
@@ -170,6 +187,7 @@ impl<M: Metric, L: Labels> Labelled for Family<M, L> {}
 
 impl<M: Metric, L: Labels> Create for Family<M, L> {
     type Metric = M;
+    type Config = ConfigOf<M>;
 
     fn label_names(_: &[String]) -> Vec<String> {
         L::NAMES.iter().map(|name| (*name).to_owned()).collect()
@@ -177,10 +195,11 @@ impl<M: Metric, L: Labels> Create for Family<M, L> {
 
     fn create(
         names: Vec<LabelName>,
-        shape: M::Shape,
-        limits: Limits,
+        config: ConfigOf<M>,
+        mut options: Options,
     ) -> Result<Created<Self>, Fault> {
-        let shared = Arc::new(SeriesShared::new(names, shape, limits));
+        options.dense = L::CARDINALITY.unwrap_or(0);
+        let shared = Arc::new(SeriesShared::new(names, M::shape(config)?, options));
         let source: Arc<dyn Source> = shared.clone();
         Ok((Self { shared, labels: PhantomData }, source))
     }

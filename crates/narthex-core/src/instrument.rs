@@ -20,7 +20,7 @@ pub use histogram::{Histogram, Timer};
 
 use crate::error::Fault;
 use crate::registry::Source;
-use crate::storage::{Limits, Series, Snapshot, Store};
+use crate::storage::{DenseSeries, Options, Series, Snapshot, Store};
 
 /// An instrument that a family can have one of for each label set: [`Counter`], [`Gauge`] or
 /// [`Histogram`].
@@ -42,6 +42,10 @@ pub(crate) mod sealed {
         type Shape: Send + Sync;
 
         fn shape(config: Self::Config) -> Result<Self::Shape, Fault>;
+
+        /// Whether series can count in cells of each thread; the first word of such a series'
+        /// value is its cell.
+        const PER_THREAD: bool;
 
         /// Words a series' value takes.
         fn value_words(shape: &Self::Shape) -> usize;
@@ -70,9 +74,11 @@ pub struct SeriesShared<M: sealed::Kind> {
 }
 
 impl<M: Metric> SeriesShared<M> {
-    pub(crate) fn new(names: Vec<LabelName>, shape: M::Shape, limits: Limits) -> Self {
+    pub(crate) fn new(names: Vec<LabelName>, shape: M::Shape, mut options: Options) -> Self {
+        // Found by number, counting is so fast that sharing the count would be most of it.
+        options.per_thread = M::PER_THREAD && (options.per_thread || options.dense > 0);
         let words = M::value_words(&shape);
-        let store = Store::new(names, words, limits);
+        let store = Store::new(names, words, options);
         let void = (0..words).map(|_| AtomicU64::new(0)).collect();
         Self { store, shape, refused: Refused::default(), void }
     }
@@ -93,13 +99,42 @@ impl<M: Metric> SeriesShared<M> {
 
     #[inline(always)]
     pub(crate) fn with<const N: usize>(&self, values: &[&str; N]) -> Child<'_, M> {
-        match self.store.with(values) {
-            Some(series) => Child { shared: self, series: Some(series) },
+        self.child(self.store.with(values))
+    }
+
+    /// The series of the label set with this number, if it is there.
+    #[inline(always)]
+    pub(crate) fn dense(&self, index: usize) -> Option<Child<'_, M>> {
+        let series = self.store.dense(index)?;
+        if self.store.is_per_thread() {
+            return Some(Child { shared: self, place: Place::Cell(series) });
+        }
+        Some(self.child(self.store.at(series.position)))
+    }
+
+    /// The series of these values, from now on to be found by the number of their set.
+    pub(crate) fn with_dense<const N: usize>(
+        &self,
+        index: usize,
+        values: &[&str; N],
+    ) -> Child<'_, M> {
+        self.child(self.store.with_dense(index, values))
+    }
+
+    #[inline(always)]
+    fn child<'f>(&'f self, series: Option<Series<'f>>) -> Child<'f, M> {
+        let place = match series {
+            Some(series) if self.store.is_per_thread() => Place::Cell(DenseSeries {
+                position: series.position,
+                cell: series.values.first().map_or(0, |cell| cell.load(Relaxed) as u32),
+            }),
+            Some(series) => Place::Record(series),
             None => {
                 self.refused.count();
-                Child { shared: self, series: None }
+                Place::Void
             }
-        }
+        };
+        Child { shared: self, place }
     }
 }
 
@@ -137,16 +172,35 @@ impl<M: Metric> Source for SeriesShared<M> {
 /// series was removed counts into the void.
 pub struct Child<'f, M: Metric> {
     shared: &'f SeriesShared<M>,
-    series: Option<Series<'f>>,
+    place: Place<'f>,
+}
+
+/// Where a series counts.
+#[derive(Clone, Copy)]
+enum Place<'f> {
+    /// In its record.
+    Record(Series<'f>),
+    /// In a cell of each thread.
+    Cell(DenseSeries),
+    /// Nowhere: the lookup gave a wrong number of values.
+    Void,
 }
 
 impl<'f, M: Metric> Child<'f, M> {
-    /// The words of the value.
+    /// The words of the value, where series count in their records.
     #[inline(always)]
     fn values(self) -> &'f [AtomicU64] {
-        match self.series {
-            Some(series) => series.values,
-            None => &self.shared.void,
+        match self.place {
+            Place::Record(series) => series.values,
+            Place::Cell(_) | Place::Void => &self.shared.void,
+        }
+    }
+
+    fn position(self) -> Option<u32> {
+        match self.place {
+            Place::Record(series) => Some(series.position),
+            Place::Cell(series) => Some(series.position),
+            Place::Void => None,
         }
     }
 }
@@ -176,9 +230,9 @@ pub struct OwnedSeries<M: sealed::Kind> {
 
 impl<M: Metric> OwnedSeries<M> {
     pub(crate) fn new(shared: &Arc<SeriesShared<M>>, child: Child<'_, M>) -> Self {
-        let record = child.series.and_then(|series| series.owned());
-        let position = child.series.map_or(0, |series| series.position);
-        Self { shared: shared.clone(), record, position }
+        let position = child.position();
+        let record = position.and_then(|position| shared.store.owned(position));
+        Self { shared: shared.clone(), record, position: position.unwrap_or_default() }
     }
 
     /// The words of the value, unless the series was removed.
@@ -192,6 +246,19 @@ impl<M: Metric> OwnedSeries<M> {
             Some([values @ .., current]) if current.load(Relaxed) as u32 == *generation => values,
             _ => void,
         }
+    }
+}
+
+impl<M: Metric> OwnedSeries<M> {
+    /// Whether the series has not been removed.
+    fn is_live(&self) -> bool {
+        !std::ptr::eq(self.values(), &*self.shared.void)
+    }
+
+    /// Whether the series counts in a cell of each thread, and its first word is that cell.
+    #[inline(always)]
+    fn is_cell(&self) -> bool {
+        self.shared.store.is_per_thread() && self.is_live()
     }
 }
 

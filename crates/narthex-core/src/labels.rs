@@ -23,9 +23,40 @@ pub trait LabelValue {
     where
         Self: 'a;
 
+    /// How many values there are, where there are few; `None`, the default, where there is no end
+    /// of them.
+    ///
+    /// Series whose labels all have few values are found by their [`index`](Self::index), without
+    /// hashing any text.
+    const CARDINALITY: Option<usize> = None;
+
     /// Gives the value as text.
     fn text(&self) -> Self::Text<'_>;
+
+    /// The number of this value among all that there are: below [`CARDINALITY`](Self::CARDINALITY),
+    /// and another for each text.
+    #[inline(always)]
+    fn index(&self) -> usize {
+        0
+    }
 }
+
+/// The number of label sets, where each label has few values and there are not many in all.
+///
+/// What `derive(Labels)` calls with the cardinality of each label.
+pub const fn cardinality(labels: &[Option<usize>]) -> Option<usize> {
+    let mut product: usize = 1;
+    let mut k = 0;
+    while k < labels.len() {
+        let Some(values) = labels[k] else { return None };
+        product = product.saturating_mul(values);
+        k += 1;
+    }
+    if product == 0 || product > MOST_DENSE { None } else { Some(product) }
+}
+
+/// Label sets up to which a family keeps a slot for each: 8 KiB.
+const MOST_DENSE: usize = 1024;
 
 /// A set of labels with names known at compile time; derive it on a struct.
 ///
@@ -60,8 +91,18 @@ pub trait Labels {
     /// The names of the labels, sorted.
     const NAMES: &'static [&'static str];
 
+    /// How many sets of values there are, where there are few: the [`cardinality`] of the labels.
+    const CARDINALITY: Option<usize> = None;
+
     /// Hands the values to `visitor`, in the order of [`NAMES`](Self::NAMES).
     fn visit<V: LabelVisitor>(&self, visitor: V) -> V::Output;
+
+    /// The number of this set among all that there are: below [`CARDINALITY`](Self::CARDINALITY),
+    /// and another for each set.
+    #[inline(always)]
+    fn index(&self) -> usize {
+        0
+    }
 }
 
 /// What [`Labels::visit`] hands its values to.
@@ -77,6 +118,7 @@ pub trait LabelVisitor {
 impl Labels for () {
     type Borrowed<'a> = ();
     const NAMES: &'static [&'static str] = &[];
+    const CARDINALITY: Option<usize> = Some(1);
 
     #[inline]
     fn visit<V: LabelVisitor>(&self, visitor: V) -> V::Output {
@@ -107,10 +149,16 @@ impl<T: LabelValue + ?Sized> LabelValue for &T {
         = T::Text<'a>
     where
         Self: 'a;
+    const CARDINALITY: Option<usize> = T::CARDINALITY;
 
     #[inline(always)]
     fn text(&self) -> T::Text<'_> {
         (**self).text()
+    }
+
+    #[inline(always)]
+    fn index(&self) -> usize {
+        (**self).index()
     }
 }
 
@@ -148,10 +196,16 @@ pointer_label_value!(Box Rc Arc);
 
 impl LabelValue for bool {
     type Text<'a> = &'static str;
+    const CARDINALITY: Option<usize> = Some(2);
 
     #[inline(always)]
     fn text(&self) -> &'static str {
         if *self { "true" } else { "false" }
+    }
+
+    #[inline(always)]
+    fn index(&self) -> usize {
+        usize::from(*self)
     }
 }
 
@@ -185,10 +239,19 @@ impl<T: LabelValue> LabelValue for Option<T> {
         = OptionText<T::Text<'a>>
     where
         Self: 'a;
+    const CARDINALITY: Option<usize> = match T::CARDINALITY {
+        Some(values) => Some(values + 1),
+        None => None,
+    };
 
     #[inline]
     fn text(&self) -> Self::Text<'_> {
         OptionText(self.as_ref().map(LabelValue::text))
+    }
+
+    #[inline(always)]
+    fn index(&self) -> usize {
+        self.as_ref().map_or(0, |value| value.index() + 1)
     }
 }
 

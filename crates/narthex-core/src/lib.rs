@@ -28,6 +28,8 @@ pub use collector::Collector;
 pub use error::RegisterError;
 pub use family::{DynamicFamily, Family, LabelCountError};
 pub use instrument::{Child, Counter, Gauge, Histogram, InProgress, Metric, ScopedSeries, Timer};
-pub use labels::{CharText, IntegerText, LabelValue, LabelVisitor, Labels, OptionText};
+pub use labels::{
+    CharText, IntegerText, LabelValue, LabelVisitor, Labels, OptionText, cardinality,
+};
 pub use narthex_model as model;
 pub use registry::{Registered, Registration, Registry, RegistryBuilder};

@@ -13,16 +13,18 @@
 //! - [`expiry`] knows which series have been idle for long.
 //! - [`epochs`] tells when no snapshot shows a removed record any more, so that it may be reused.
 //! - [`cells`] are counters that each thread keeps for itself, for instruments without labels.
+//! - [`halves`] are such cells for observations, which a snapshot sees whole or not at all.
 
 pub(crate) mod cells;
 mod directory;
 mod epochs;
 mod expiry;
+pub(crate) mod halves;
 pub(crate) mod key;
 mod store;
 mod table;
 
-pub(crate) use store::{Limits, Series, Snapshot, Store};
+pub(crate) use store::{DenseSeries, Options, Series, Snapshot, Store};
 
 /// The most labels a family can have beside constant ones.
 ///

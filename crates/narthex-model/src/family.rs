@@ -7,7 +7,10 @@ use std::sync::Arc;
 use crate::metadata::{Label, Metadata, MetadataError, MetricType};
 use crate::name::{LabelName, MetricName, NameError};
 use crate::series::{Series, SeriesBuilder};
-use crate::value::{Bounds, BoundsError, Column, ColumnBuilder, HistogramColumn, Number, Value};
+use crate::value::{
+    Bounds, BoundsError, Column, ColumnBuilder, HistogramColumn, Number, Quantiles, QuantilesError,
+    SummaryColumn, Value,
+};
 
 /// A snapshot of a metric family: its description, the labels of its series and one column of
 /// values.
@@ -44,6 +47,30 @@ impl MetricFamily {
         FamilyBuilder::new(MetricType::Gauge, name, help)
     }
 
+    /// Starts a family whose labels describe something, such as a version; its values are 1.
+    pub fn info(name: impl Into<String>, help: impl Into<String>) -> FamilyBuilder {
+        FamilyBuilder::new(MetricType::Info, name, help)
+    }
+
+    /// Starts a family with a series for each state, which is 1 where the state holds and else 0.
+    ///
+    /// The label that says which state it is must be named as the family.
+    ///
+    /// ```
+    /// use narthex_model::MetricFamily;
+    ///
+    /// let family = MetricFamily::state_set("job_state", "What the job does.")
+    ///     .label_names(["job", "job_state"])
+    ///     .sample(["backup", "idle"], 0_u64)
+    ///     .sample(["backup", "running"], 1_u64)
+    ///     .build()?;
+    /// assert_eq!(family.len(), 2);
+    /// # Ok::<(), narthex_model::FamilyError>(())
+    /// ```
+    pub fn state_set(name: impl Into<String>, help: impl Into<String>) -> FamilyBuilder {
+        FamilyBuilder::new(MetricType::StateSet, name, help)
+    }
+
     /// Starts a family of which nothing is known but its values.
     pub fn unknown(name: impl Into<String>, help: impl Into<String>) -> FamilyBuilder {
         FamilyBuilder::new(MetricType::Unknown, name, help)
@@ -55,10 +82,30 @@ impl MetricFamily {
         help: impl Into<String>,
         bounds: &[f64],
     ) -> FamilyBuilder {
-        let mut builder = FamilyBuilder::new(MetricType::Histogram, name, help);
-        match Bounds::new(bounds) {
-            Ok(bounds) => builder.histogram = Some(HistogramColumn::new(bounds)),
-            Err(error) => builder.fail(FamilyFault::Bounds(error)),
+        FamilyBuilder::new(MetricType::Histogram, name, help).bounds(bounds)
+    }
+
+    /// Starts a family of histograms whose counts may fall, such as the sizes of what is there now.
+    pub fn gauge_histogram(
+        name: impl Into<String>,
+        help: impl Into<String>,
+        bounds: &[f64],
+    ) -> FamilyBuilder {
+        FamilyBuilder::new(MetricType::GaugeHistogram, name, help).bounds(bounds)
+    }
+
+    /// Starts a summary family; `quantiles` may be empty.
+    pub fn summary(
+        name: impl Into<String>,
+        help: impl Into<String>,
+        quantiles: &[f64],
+    ) -> FamilyBuilder {
+        let mut builder = FamilyBuilder::new(MetricType::Summary, name, help);
+        match Quantiles::new(quantiles) {
+            Ok(quantiles) => {
+                builder.column = ColumnBuilder::Summary(SummaryColumn::new(quantiles));
+            }
+            Err(error) => builder.fail(FamilyFault::Quantiles(error)),
         }
         builder
     }
@@ -145,8 +192,27 @@ impl MetricFamily {
         let metadata = Metadata::clone(&self.metadata)
             .with_name(name)
             .with_const_labels(const_labels.iter().cloned())?;
+        if metadata.label_names() != self.metadata.label_names() {
+            self.series = self.series_under(&metadata);
+        }
         self.metadata = Arc::new(metadata);
         Ok(self)
+    }
+
+    /// The series with label names as `metadata` has them: the label of a state set's states is
+    /// named as the family.
+    fn series_under(&self, metadata: &Metadata) -> Series {
+        let names = metadata.label_names();
+        let mut series = SeriesBuilder::new(names);
+        for metric in self.metrics() {
+            let value = |name: &LabelName| match metadata.is_state_label(name) {
+                true => metric.label(self.name().as_str()),
+                false => metric.label(name.as_str()),
+            };
+            let values: Vec<_> = names.iter().map(value).collect();
+            series.push(values.iter().map(Option::as_deref));
+        }
+        series.finish()
     }
 
     /// The series for which `keep` holds, which is given the labels and the value.
@@ -164,7 +230,8 @@ impl MetricFamily {
     /// Returns the family and the number of series of `other` that were dropped as duplicates.
     ///
     /// # Errors
-    /// Returns a [`MergeError`] where `other` differs in type or, as a histogram, in bounds.
+    /// Returns a [`MergeError`] where `other` differs in type or, as a histogram or summary, in
+    /// bounds or quantiles.
     pub fn merge(&self, other: &Self) -> Result<(Self, usize), MergeError> {
         let mut labels = self.metadata.label_names().to_vec();
         for name in other.metadata.label_names() {
@@ -204,13 +271,13 @@ impl MetricFamily {
     }
 }
 
-/// Two families of one name that cannot be one family: they differ in type or buckets.
+/// Two families of one name that cannot be one family: they differ in type, buckets or quantiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MergeError(());
 
 impl fmt::Display for MergeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the families differ in type, buckets or reserved labels")
+        f.write_str("the families differ in type, buckets, quantiles or reserved labels")
     }
 }
 
@@ -266,16 +333,23 @@ impl<'a> Metric<'a> {
         self.labels().find(|(label, _)| label.as_str() == name).map(|(_, value)| value)
     }
 
+    /// Whether the series has all of these labels; an empty value stands for an absent label.
+    ///
+    /// No labels at all match every series.
+    pub fn matches(&self, labels: &[(&str, &str)]) -> bool {
+        labels.iter().all(|&(name, value)| self.label(name).as_deref().unwrap_or("") == value)
+    }
+
     /// The value.
     pub fn value(&self) -> Value<'a> {
         self.value
     }
 
-    /// The value as a number, unless it is a histogram.
+    /// The value as a number, unless it is a histogram or summary.
     pub fn number(&self) -> Option<f64> {
         match self.value {
             Value::Number(number) => Some(number.as_f64()),
-            Value::Histogram(_) => None,
+            Value::Histogram(_) | Value::Summary(_) => None,
         }
     }
 
@@ -348,8 +422,7 @@ pub struct FamilyBuilder {
     /// Which of a row's values belongs to each label name, for the names are kept sorted.
     order: Vec<usize>,
     series: SeriesBuilder,
-    numbers: Vec<Number>,
-    histogram: Option<HistogramColumn>,
+    column: ColumnBuilder,
     timestamps: Vec<Option<i64>>,
     utf8: bool,
     fault: Option<FamilyFault>,
@@ -367,8 +440,7 @@ impl FamilyBuilder {
             label_names: Vec::new(),
             order: Vec::new(),
             series: SeriesBuilder::new(&[]),
-            numbers: Vec::new(),
-            histogram: None,
+            column: ColumnBuilder::Numbers(Vec::new()),
             timestamps: Vec::new(),
             utf8: false,
             fault: None,
@@ -437,11 +509,7 @@ impl FamilyBuilder {
         labels: impl IntoIterator<Item = V>,
         value: impl Into<Number>,
     ) {
-        if self.histogram.is_some() {
-            self.fail(FamilyFault::Kind);
-        } else if self.push_row(labels, None) {
-            self.numbers.push(value.into());
-        }
+        self.push_number(labels, value.into(), None);
     }
 
     /// Adds a series with the time at which its value held, in milliseconds since the Unix epoch.
@@ -454,11 +522,7 @@ impl FamilyBuilder {
         value: impl Into<Number>,
         timestamp: i64,
     ) {
-        if self.histogram.is_some() {
-            self.fail(FamilyFault::Kind);
-        } else if self.push_row(labels, Some(timestamp)) {
-            self.numbers.push(value.into());
-        }
+        self.push_number(labels, value.into(), Some(timestamp));
     }
 
     /// Adds a histogram series: the observations in each bucket alone, +Inf last, and their sum.
@@ -468,12 +532,30 @@ impl FamilyBuilder {
         counts: impl IntoIterator<Item = u64>,
         sum: f64,
     ) {
-        if self.histogram.is_none() {
+        if !matches!(self.column, ColumnBuilder::Histogram(_)) {
             self.fail(FamilyFault::Kind);
         } else if self.push_row(labels, None)
-            && let Some(column) = &mut self.histogram
+            && let ColumnBuilder::Histogram(column) = &mut self.column
         {
             column.push(counts, sum);
+        }
+    }
+
+    /// Adds a summary series: one value a quantile, NaN where there is none, then the number of
+    /// observations and their sum.
+    pub fn push_summary<V: AsRef<str>>(
+        &mut self,
+        labels: impl IntoIterator<Item = V>,
+        values: impl IntoIterator<Item = f64>,
+        count: u64,
+        sum: f64,
+    ) {
+        if !matches!(self.column, ColumnBuilder::Summary(_)) {
+            self.fail(FamilyFault::Kind);
+        } else if self.push_row(labels, None)
+            && let ColumnBuilder::Summary(column) = &mut self.column
+        {
+            column.push(values, count, sum);
         }
     }
 
@@ -496,17 +578,28 @@ impl FamilyBuilder {
             .with_const_labels(self.const_labels)
             .and_then(|metadata| metadata.with_label_names(self.label_names))
             .map_err(|error| fail(FamilyFault::Labels(error)))?;
-        let values = match self.histogram {
-            Some(column) => Column::Histogram(column),
-            None => Column::from_numbers(self.numbers),
-        };
         let stamped = self.timestamps.iter().any(Option::is_some);
         Ok(MetricFamily {
             metadata: Arc::new(metadata),
             series: self.series.finish(),
-            values,
+            values: self.column.finish(),
             timestamps: stamped.then_some(self.timestamps),
         })
+    }
+
+    fn push_number<V: AsRef<str>>(
+        &mut self,
+        labels: impl IntoIterator<Item = V>,
+        number: Number,
+        timestamp: Option<i64>,
+    ) {
+        if !matches!(self.column, ColumnBuilder::Numbers(_)) {
+            self.fail(FamilyFault::Kind);
+        } else if self.push_row(labels, timestamp)
+            && let ColumnBuilder::Numbers(numbers) = &mut self.column
+        {
+            numbers.push(number);
+        }
     }
 
     fn push_row<V: AsRef<str>>(
@@ -527,6 +620,14 @@ impl FamilyBuilder {
         }
         self.timestamps.push(timestamp);
         true
+    }
+
+    fn bounds(mut self, bounds: &[f64]) -> Self {
+        match Bounds::new(bounds) {
+            Ok(bounds) => self.column = ColumnBuilder::Histogram(HistogramColumn::new(bounds)),
+            Err(error) => self.fail(FamilyFault::Bounds(error)),
+        }
+        self
     }
 
     fn label_name(&self, name: &str) -> Result<LabelName, NameError> {
@@ -550,6 +651,7 @@ enum FamilyFault {
     Name(NameError),
     Labels(MetadataError),
     Bounds(BoundsError),
+    Quantiles(QuantilesError),
     LabelCount { expected: usize, got: usize },
     DuplicateSeries { labels: Box<str> },
     Kind,
@@ -571,6 +673,7 @@ impl fmt::Display for FamilyError {
                 write!(f, "metric family `{family}` cannot be built")
             }
             FamilyFault::Bounds(_) => write!(f, "the buckets of `{family}` cannot be used"),
+            FamilyFault::Quantiles(_) => write!(f, "the quantiles of `{family}` cannot be used"),
             FamilyFault::LabelCount { expected, got } => {
                 write!(f, "`{family}` has {expected} labels, but a sample gives {got} values")
             }
@@ -578,7 +681,7 @@ impl fmt::Display for FamilyError {
                 write!(f, "`{family}` has two samples with the label values \"{labels}\"")
             }
             FamilyFault::Kind => {
-                write!(f, "`{family}` mixes histograms and numbers")
+                write!(f, "`{family}` mixes histograms, summaries and numbers")
             }
             FamilyFault::Parts { series, values } => {
                 write!(f, "`{family}` has labels for {series} series and {values} values")
@@ -593,6 +696,7 @@ impl std::error::Error for FamilyError {
             FamilyFault::Name(error) => Some(error),
             FamilyFault::Labels(error) => Some(error),
             FamilyFault::Bounds(error) => Some(error),
+            FamilyFault::Quantiles(error) => Some(error),
             FamilyFault::LabelCount { .. }
             | FamilyFault::DuplicateSeries { .. }
             | FamilyFault::Kind

@@ -23,4 +23,7 @@ pub use metadata::{Label, Metadata, MetadataError, MetricType};
 pub use name::{LabelName, MetricName, NameError};
 pub use scrape::{Problem, Scrape};
 pub use series::{RecordLayout, Records, Rows, Series};
-pub use value::{Bounds, BoundsError, Column, Histogram, HistogramColumn, Number, Value};
+pub use value::{
+    Bounds, BoundsError, Column, Histogram, HistogramColumn, Number, Quantiles, QuantilesError,
+    Summary, SummaryColumn, Value,
+};

@@ -43,14 +43,16 @@ impl MetricType {
         }
     }
 
-    /// The suffixes under which samples of a family of this type are written beside its own name.
+    /// The suffixes under which samples of a family of this type are written, by any format, beside
+    /// its own name.
     ///
     /// A family may not have the name of another one's sample: `h_count` clashes with a histogram `h`.
     pub const fn sample_suffixes(self) -> &'static [&'static str] {
         match self {
             Self::Histogram => &["_bucket", "_count", "_sum"],
             Self::Summary => &["_count", "_sum"],
-            Self::GaugeHistogram => &["_bucket", "_gcount", "_gsum"],
+            // The text format writes it as a histogram.
+            Self::GaugeHistogram => &["_bucket", "_count", "_sum", "_gcount", "_gsum"],
             Self::Counter | Self::Gauge | Self::Info | Self::StateSet | Self::Unknown => &[],
         }
     }
@@ -112,8 +114,14 @@ impl Metadata {
     }
 
     /// Replaces the name, as a registry with a prefix does.
+    ///
+    /// The label of a state set's states is named as the family, so it follows.
     #[must_use]
     pub fn with_name(mut self, name: MetricName) -> Self {
+        if let Some(at) = self.label_names.iter().position(|label| self.is_state_label(label)) {
+            self.label_names[at] = LabelName::of_states(&name);
+            self.label_names.sort();
+        }
         self.name = name;
         self
     }
@@ -154,10 +162,21 @@ impl Metadata {
             // Compared as old scrapers see them: `a.b` and `a_b` are one label there.
             let mut later = names().skip(at + 1);
             if later.any(|other| other.underscored() == name.underscored()) {
-                return error(name, LabelFault::Duplicate);
+                return error(
+                    name,
+                    match self.is_state_label(name) {
+                        true => LabelFault::Reserved(self.metric_type),
+                        false => LabelFault::Duplicate,
+                    },
+                );
             }
         }
         Ok(())
+    }
+
+    /// Whether this is the label that says of which state a state set's sample is.
+    pub fn is_state_label(&self, label: &LabelName) -> bool {
+        self.metric_type == MetricType::StateSet && label.as_str() == self.name.as_str()
     }
 
     /// The family's name, as every format writes it.

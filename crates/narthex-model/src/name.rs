@@ -107,6 +107,11 @@ impl LabelName {
         underscored(&self.0, NameKind::Label)
     }
 
+    /// The label that says of which state a sample of a state set is: it is named as the family.
+    pub(crate) fn of_states(family: &MetricName) -> Self {
+        Self(family.0.clone())
+    }
+
     fn check_reserved(name: &str) -> Result<(), NameError> {
         if name.starts_with("__") {
             return Err(NameError {

@@ -67,6 +67,28 @@ impl Scrape {
         self.families.get(at)
     }
 
+    /// The series for which `keep` holds; a family without any is left out.
+    ///
+    /// ```
+    /// use narthex_model::{MetricFamily, Scrape};
+    ///
+    /// let disks = MetricFamily::gauge("disk_free_bytes", "Free space.").label_names(["disk"]);
+    /// let scrape = Scrape::new(vec![
+    ///     disks.sample(["sda"], 10.0).sample(["sdb"], 20.0).build()?,
+    ///     MetricFamily::gauge("up", "Up.").sample([""; 0], 1.0).build()?,
+    /// ]);
+    /// let filtered = scrape.filter(|metric| metric.matches(&[("disk", "sdb")]));
+    /// assert_eq!(filtered.families().len(), 1);
+    /// assert_eq!(filtered.value("disk_free_bytes", &[("disk", "sdb")]), Some(20.0));
+    /// # Ok::<(), narthex_model::FamilyError>(())
+    /// ```
+    #[must_use]
+    pub fn filter(&self, mut keep: impl FnMut(&crate::Metric<'_>) -> bool) -> Self {
+        let filtered = self.families.iter().map(|family| family.filter(&mut keep));
+        let families = filtered.filter(|family| !family.is_empty()).collect();
+        Self { families, problems: self.problems.clone() }
+    }
+
     /// The number of the series with exactly these labels, constant ones included, in any order.
     pub fn value(&self, family: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let wanted = |metric: &crate::Metric<'_>| {

@@ -163,6 +163,19 @@ impl Series {
         Self { fragments: Fragments::default(), records: None, rows: Rows::All(1), _hold: None }
     }
 
+    /// Series with one value for each of the label `names`, empty where the label is absent; one
+    /// that is there already is left out.
+    pub fn from_rows<'v, R>(names: &[LabelName], rows: impl IntoIterator<Item = R>) -> Self
+    where
+        R: IntoIterator<Item = &'v str>,
+    {
+        let mut series = SeriesBuilder::new(names);
+        for row in rows {
+            series.push(row.into_iter().map(Some));
+        }
+        series.finish()
+    }
+
     /// A snapshot of a live family.
     ///
     /// The family must not rewrite the shown records before `hold` is dropped everywhere else.

@@ -142,6 +142,62 @@ impl fmt::Display for BoundsError {
 
 impl std::error::Error for BoundsError {}
 
+/// The quantiles that a summary estimates: from 0 to 1, strictly ascending, none at all if need be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quantiles(Arc<[f64]>);
+
+impl Quantiles {
+    /// Checks `quantiles`.
+    ///
+    /// # Errors
+    /// Returns a [`QuantilesError`] for one outside of 0 to 1, for NaN, and where one does not lie
+    /// above the one before it.
+    pub fn new(quantiles: &[f64]) -> Result<Self, QuantilesError> {
+        for (at, &quantile) in quantiles.iter().enumerate() {
+            if !(0.0..=1.0).contains(&quantile) {
+                return Err(QuantilesError(QuantilesFault::OutOfRange { at, quantile }));
+            }
+            if let Some(&before) = quantiles[..at].last().filter(|before| **before >= quantile) {
+                let fault = QuantilesFault::NotAscending { at, before, quantile };
+                return Err(QuantilesError(fault));
+            }
+        }
+        Ok(Self(quantiles.into()))
+    }
+
+    /// The quantiles.
+    pub fn as_slice(&self) -> &[f64] {
+        &self.0
+    }
+}
+
+/// A list of quantiles that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QuantilesError(QuantilesFault);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum QuantilesFault {
+    OutOfRange { at: usize, quantile: f64 },
+    NotAscending { at: usize, before: f64, quantile: f64 },
+}
+
+impl fmt::Display for QuantilesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            QuantilesFault::OutOfRange { at, quantile } => {
+                write!(f, "quantile {} is {quantile}, which is not from 0 to 1", at + 1)
+            }
+            QuantilesFault::NotAscending { at, before, quantile } => write!(
+                f,
+                "quantile {} is {quantile}, which is not above {before}: quantiles must ascend",
+                at + 1
+            ),
+        }
+    }
+}
+
+impl std::error::Error for QuantilesError {}
+
 /// The values of all series of a family, in the order of its series.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -154,6 +210,8 @@ pub enum Column {
     Mixed(Vec<Number>),
     /// Classic histograms with common bounds.
     Histogram(HistogramColumn),
+    /// Summaries of the same quantiles.
+    Summary(SummaryColumn),
 }
 
 impl Column {
@@ -164,6 +222,7 @@ impl Column {
             Self::Float(values) => values.len(),
             Self::Mixed(values) => values.len(),
             Self::Histogram(column) => column.sums.len(),
+            Self::Summary(column) => column.sums.len(),
         }
     }
 
@@ -179,6 +238,7 @@ impl Column {
             Self::Float(values) => Value::Number(Number::Float(*values.get(index)?)),
             Self::Mixed(values) => Value::Number(*values.get(index)?),
             Self::Histogram(column) => Value::Histogram(column.get(index)?),
+            Self::Summary(column) => Value::Summary(column.get(index)?),
         })
     }
 
@@ -253,6 +313,54 @@ impl HistogramColumn {
     }
 }
 
+/// Summaries of the same quantiles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SummaryColumn {
+    quantiles: Quantiles,
+    /// One value a quantile, series after series.
+    values: Vec<f64>,
+    counts: Vec<u64>,
+    sums: Vec<f64>,
+}
+
+impl SummaryColumn {
+    /// An empty column.
+    pub fn new(quantiles: Quantiles) -> Self {
+        Self { quantiles, values: Vec::new(), counts: Vec::new(), sums: Vec::new() }
+    }
+
+    /// Adds a series: one value a quantile, the number of observations, and their sum.
+    ///
+    /// Missing values are NaN, which says that there is none; surplus ones are left out.
+    pub fn push(&mut self, values: impl IntoIterator<Item = f64>, count: u64, sum: f64) {
+        let end = self.values.len() + self.quantiles.0.len();
+        self.values.extend(values.into_iter().take(self.quantiles.0.len()));
+        self.values.resize(end, f64::NAN);
+        self.counts.push(count);
+        self.sums.push(sum);
+    }
+
+    /// The quantiles all series share.
+    pub fn quantiles(&self) -> &Quantiles {
+        &self.quantiles
+    }
+
+    /// The summary of series `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Summary<'_>> {
+        let quantiles = self.quantiles.0.len();
+        let values = self.values.get(index * quantiles..(index + 1) * quantiles)?;
+        let (count, sum) = (*self.counts.get(index)?, *self.sums.get(index)?);
+        Some(Summary { quantiles: &self.quantiles, values, count, sum })
+    }
+
+    fn append(&mut self, other: &Self, index: usize) {
+        if let Some(summary) = other.get(index) {
+            self.push(summary.values.iter().copied(), summary.count, summary.sum);
+        }
+    }
+}
+
 /// The value of one series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -261,6 +369,8 @@ pub enum Value<'a> {
     Number(Number),
     /// A classic histogram.
     Histogram(Histogram<'a>),
+    /// A summary.
+    Summary(Summary<'a>),
 }
 
 /// A classic histogram.
@@ -297,11 +407,49 @@ impl<'a> Histogram<'a> {
     }
 }
 
+/// A summary.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    quantiles: &'a Quantiles,
+    values: &'a [f64],
+    count: u64,
+    sum: f64,
+}
+
+impl<'a> Summary<'a> {
+    /// The quantiles and their values, which are NaN where there is none.
+    pub fn quantiles(self) -> impl Iterator<Item = (f64, f64)> + use<'a> {
+        self.quantiles.as_slice().iter().copied().zip(self.values.iter().copied())
+    }
+
+    /// The number of observations.
+    pub fn count(self) -> u64 {
+        self.count
+    }
+
+    /// The sum of all observed values.
+    pub fn sum(self) -> f64 {
+        self.sum
+    }
+}
+
+/// Summaries are equal when they show the same; NaN equals NaN, so that pages can be compared.
+impl PartialEq for Summary<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
+        self.quantiles == other.quantiles
+            && self.count == other.count
+            && same(self.sum, other.sum)
+            && self.values.iter().zip(other.values).all(|(a, b)| same(*a, *b))
+    }
+}
+
 /// A column under construction.
 #[derive(Debug)]
 pub(crate) enum ColumnBuilder {
     Numbers(Vec<Number>),
     Histogram(HistogramColumn),
+    Summary(SummaryColumn),
 }
 
 impl ColumnBuilder {
@@ -311,6 +459,7 @@ impl ColumnBuilder {
             Column::Histogram(column) => {
                 Self::Histogram(HistogramColumn::new(column.bounds.clone()))
             }
+            Column::Summary(column) => Self::Summary(SummaryColumn::new(column.quantiles.clone())),
             Column::Unsigned(_) | Column::Float(_) | Column::Mixed(_) => Self::Numbers(Vec::new()),
         }
     }
@@ -319,7 +468,9 @@ impl ColumnBuilder {
     pub(crate) fn accepts(&self, column: &Column) -> bool {
         match (self, column) {
             (Self::Histogram(to), Column::Histogram(from)) => to.bounds == from.bounds,
-            (Self::Histogram(_), _) | (Self::Numbers(_), Column::Histogram(_)) => false,
+            (Self::Summary(to), Column::Summary(from)) => to.quantiles == from.quantiles,
+            (Self::Histogram(_) | Self::Summary(_), _)
+            | (Self::Numbers(_), Column::Histogram(_) | Column::Summary(_)) => false,
             (Self::Numbers(_), _) => true,
         }
     }
@@ -327,12 +478,13 @@ impl ColumnBuilder {
     pub(crate) fn append(&mut self, column: &Column, index: usize) {
         match (self, column) {
             (Self::Histogram(to), Column::Histogram(from)) => to.append(from, index),
+            (Self::Summary(to), Column::Summary(from)) => to.append(from, index),
             (Self::Numbers(numbers), column) => {
                 if let Some(Value::Number(number)) = column.value(index) {
                     numbers.push(number);
                 }
             }
-            (Self::Histogram(_), _) => {}
+            (Self::Histogram(_) | Self::Summary(_), _) => {}
         }
     }
 
@@ -340,6 +492,7 @@ impl ColumnBuilder {
         match self {
             Self::Numbers(numbers) => Column::from_numbers(numbers),
             Self::Histogram(column) => Column::Histogram(column),
+            Self::Summary(column) => Column::Summary(column),
         }
     }
 }

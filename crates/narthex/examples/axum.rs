@@ -6,6 +6,8 @@
 //! curl localhost:8000/metrics
 //! ```
 
+#![expect(clippy::print_stdout, reason = "says where it listens")]
+
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;

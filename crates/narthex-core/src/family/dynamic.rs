@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use narthex_model::LabelName;
 
-use crate::builder::{Builder, Create, Created, Instrument, Labelled};
+use crate::builder::{Builder, ConfigOf, Create, Created, Instrument, Labelled};
 use crate::error::Fault;
 use crate::instrument::{Child, Metric, OwnedSeries, ScopedSeries, SeriesShared};
 use crate::registry::{Registered, Source, sealed};
-use crate::storage::{Limits, MAX_LABELS};
+use crate::storage::{MAX_LABELS, Options};
 
 /// One instrument for each set of label values, with label names given at run time, so that a
 /// lookup may have the wrong number of values.
@@ -186,6 +186,7 @@ impl<M: Metric> Labelled for DynamicFamily<M> {}
 
 impl<M: Metric> Create for DynamicFamily<M> {
     type Metric = M;
+    type Config = ConfigOf<M>;
 
     fn label_names(given: &[String]) -> Vec<String> {
         given.to_vec()
@@ -193,14 +194,14 @@ impl<M: Metric> Create for DynamicFamily<M> {
 
     fn create(
         names: Vec<LabelName>,
-        shape: M::Shape,
-        limits: Limits,
+        config: ConfigOf<M>,
+        options: Options,
     ) -> Result<Created<Self>, Fault> {
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| names[a].cmp(&names[b]));
         let sorted = order.iter().map(|&given| names[given].clone()).collect();
         let order = (!order.is_sorted()).then(|| order.into());
-        let shared = Arc::new(SeriesShared::new(sorted, shape, limits));
+        let shared = Arc::new(SeriesShared::new(sorted, M::shape(config)?, options));
         let source: Arc<dyn Source> = shared.clone();
         Ok((Self { shared, order }, source))
     }

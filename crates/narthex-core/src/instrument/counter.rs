@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use narthex_model::{Column, Metadata, MetricFamily, MetricType, Number, Series};
+use narthex_model::{Column, Metadata, MetricFamily, MetricType, Number};
 
-use super::{Child, Metric, OwnedSeries, Refused, SeriesShared, add_f64, sealed};
+use super::{Child, Metric, OwnedSeries, Place, Refused, SeriesShared, add_f64, sealed};
 use crate::builder::Builder;
 use crate::error::Fault;
 use crate::registry::Source;
-use crate::storage::Snapshot;
-use crate::storage::cells::{self, Lease};
+use crate::storage::cells::{self, Lease, Sums};
+use crate::storage::{Series, Snapshot};
 
 /// A total that only grows, such as requests served or bytes sent.
 ///
@@ -67,7 +67,11 @@ impl Counter {
     pub fn inc_by(&self, by: u64) {
         match &self.0 {
             Kind::Alone { cell, .. } => cells::add(*cell, by),
-            Kind::Series(series) => add_whole(&series.values()[0], by),
+            Kind::Series(series) => match series.values() {
+                [cell, ..] if series.is_cell() => cells::add(cell.load(Relaxed) as u32, by),
+                [whole, ..] => add_whole(whole, by),
+                [] => {}
+            },
         }
     }
 
@@ -81,7 +85,7 @@ impl Counter {
             Addend::Fraction(by) => match &self.0 {
                 Kind::Alone { counter, .. } => add_f64(&counter.fraction, by),
                 Kind::Series(series) => {
-                    if !std::ptr::eq(series.values(), &*series.shared.void) {
+                    if series.is_live() {
                         add_f64(series.shared.store.extra_or_new(series.position), by);
                     }
                 }
@@ -97,9 +101,12 @@ impl Counter {
     pub fn value(&self) -> f64 {
         match &self.0 {
             Kind::Alone { counter, .. } => counter.total().as_f64(),
+            Kind::Series(series) if !series.is_live() => 0.0,
             Kind::Series(series) => {
-                let whole = series.values()[0].load(Relaxed);
-                total(whole, series.shared.store.extra(series.position)).as_f64()
+                let word = series.values().first().map_or(0, |word| word.load(Relaxed));
+                let whole = if series.is_cell() { Sums::begin().of(word as u32) } else { word };
+                let fraction = series.shared.store.extra(series.position);
+                total(whole, fraction).as_f64()
             }
         }
     }
@@ -115,17 +122,19 @@ impl Child<'_, Counter> {
     /// Adds a whole number.
     #[inline(always)]
     pub fn inc_by(self, by: u64) {
-        if let Some(whole) = self.values().first() {
-            add_whole(whole, by);
+        match self.place {
+            Place::Cell(series) => cells::add(series.cell, by),
+            Place::Record(Series { values: [whole, ..], .. }) => add_whole(whole, by),
+            Place::Record(_) | Place::Void => {}
         }
     }
 
     /// Adds any number that is not negative; see [`Counter::add`].
     pub fn add(self, by: f64) {
-        match (Addend::of(by), self.series) {
+        match (Addend::of(by), self.position()) {
             (Addend::Whole(by), _) => self.inc_by(by),
-            (Addend::Fraction(by), Some(series)) => {
-                add_f64(series.store.extra_or_new(series.position), by);
+            (Addend::Fraction(by), Some(position)) => {
+                add_f64(self.shared.store.extra_or_new(position), by);
             }
             (Addend::Refused, _) => self.shared.refused.count(),
             (Addend::Fraction(_), None) => {}
@@ -134,8 +143,13 @@ impl Child<'_, Counter> {
 
     /// The total as it stands, the fractions included.
     pub fn value(self) -> f64 {
-        let whole = self.values().first().map_or(0, |whole| whole.load(Relaxed));
-        let fraction = self.series.and_then(|series| series.store.extra(series.position));
+        let whole = match self.place {
+            Place::Cell(series) => Sums::begin().of(series.cell),
+            Place::Record(_) | Place::Void => {
+                self.values().first().map_or(0, |whole| whole.load(Relaxed))
+            }
+        };
+        let fraction = self.position().and_then(|position| self.shared.store.extra(position));
         total(whole, fraction).as_f64()
     }
 }
@@ -149,7 +163,7 @@ impl Alone {
 impl Source for Alone {
     fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
         let column = Column::from_numbers(vec![self.total()]);
-        MetricFamily::from_parts(metadata.clone(), Series::unlabelled(), column).ok()
+        MetricFamily::from_parts(metadata.clone(), narthex_model::Series::unlabelled(), column).ok()
     }
 
     fn refused(&self) -> u64 {
@@ -163,6 +177,7 @@ impl sealed::Kind for Counter {
     const TYPE: MetricType = MetricType::Counter;
     type Config = ();
     type Shape = ();
+    const PER_THREAD: bool = true;
 
     fn shape((): ()) -> Result<(), Fault> {
         Ok(())
@@ -173,14 +188,20 @@ impl sealed::Kind for Counter {
     }
 
     fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
+        let mut wholes = Vec::with_capacity(snapshot.len());
+        snapshot.for_each_record(|_, record| wholes.push(record[0].load(Relaxed)));
+        if shared.store.is_per_thread() {
+            let sums = Sums::begin();
+            wholes.iter_mut().for_each(|word| *word = sums.of(*word as u32));
+        }
         if !shared.store.has_extras() {
-            let mut wholes = Vec::with_capacity(snapshot.len());
-            snapshot.for_each_record(|_, record| wholes.push(record[0].load(Relaxed)));
             return Column::Unsigned(wholes);
         }
+        let mut wholes = wholes.into_iter();
         let mut numbers = Vec::with_capacity(snapshot.len());
-        snapshot.for_each_record(|position, record| {
-            numbers.push(total(record[0].load(Relaxed), shared.store.extra(position)));
+        snapshot.for_each_record(|position, _| {
+            let whole = wholes.next().unwrap_or_default();
+            numbers.push(total(whole, shared.store.extra(position)));
         });
         Column::from_numbers(numbers)
     }

@@ -187,6 +187,7 @@ impl sealed::Kind for Gauge {
     const TYPE: MetricType = MetricType::Gauge;
     type Config = ();
     type Shape = ();
+    const PER_THREAD: bool = false;
 
     fn shape((): ()) -> Result<(), Fault> {
         Ok(())

@@ -5,12 +5,11 @@ mod search;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use narthex_model::{Bounds, Column, HistogramColumn, Metadata, MetricFamily, MetricType, Series};
-use parking_lot::Mutex;
 
 use super::{Child, Metric, OwnedSeries, Refused, SeriesShared, add_f64, sealed};
 use crate::buckets::Buckets;
@@ -18,8 +17,7 @@ use crate::builder::Builder;
 use crate::error::Fault;
 use crate::registry::Source;
 use crate::storage::Snapshot;
-use crate::storage::cells::{self, Lease};
-use crate::sync::{self, Word};
+use crate::storage::halves::{Halves, Totals};
 use search::Search;
 
 /// Observations such as durations or sizes, counted in buckets.
@@ -83,7 +81,7 @@ impl Histogram {
 
     /// The number of observations so far.
     pub fn count(&self) -> u64 {
-        self.totals().counts.iter().fold(0, |total, count| total.saturating_add(*count))
+        self.totals().count()
     }
 
     /// The sum of all observed values so far.
@@ -93,8 +91,8 @@ impl Histogram {
 
     fn totals(&self) -> Totals {
         match &self.0 {
-            Kind::Alone(alone) => alone.snapshot(),
-            Kind::Series(series) => Totals::of_record(series.values()),
+            Kind::Alone(alone) => alone.halves.snapshot(),
+            Kind::Series(series) => totals_of_record(series.values()),
         }
     }
 }
@@ -114,13 +112,12 @@ impl Child<'_, Histogram> {
 
     /// The number of observations so far.
     pub fn count(self) -> u64 {
-        let totals = Totals::of_record(self.values());
-        totals.counts.iter().fold(0, |total, count| total.saturating_add(*count))
+        totals_of_record(self.values()).count()
     }
 
     /// The sum of all observed values so far.
     pub fn sum(self) -> f64 {
-        Totals::of_record(self.values()).sum
+        totals_of_record(self.values()).sum
     }
 }
 
@@ -158,45 +155,25 @@ impl Drop for Timer {
     }
 }
 
-/// A histogram without labels: two halves of cells in each thread.
-///
-/// A snapshot has to see whole observations only, while threads go on observing. So observations
-/// go to the *hot* half; a snapshot reads the other one, makes it hot, and reads the first, which
-/// by then is at rest but for threads that had chosen it before (the idea of `client_golang`'s
-/// histogram, with cells of one writer each).
+/// A histogram without labels.
 struct Alone {
     bounds: Bounds,
     search: Search,
-    lease: Lease,
-    /// Cells in a half: the buckets, then the number of whole observations, then their sum.
-    half: usize,
-    hot: AtomicUsize,
-    one_snapshot: Mutex<()>,
+    halves: Halves<16>,
     refused: Refused,
 }
 
-/// No user code runs under the snapshot's lock, so a panic elsewhere leaves it whole.
+/// No user code runs under a lock, so a panic elsewhere leaves it whole.
 impl UnwindSafe for Alone {}
 impl RefUnwindSafe for Alone {}
 
-/// Cells in a half of most histograms. A constant saves the checks of a length.
-const SMALL_HALF: usize = 16;
-
 impl Alone {
     fn new(bounds: Bounds) -> Result<Self, Fault> {
-        let half = (bounds.buckets() + 2).max(SMALL_HALF);
-        let is_sum = |cell: usize| cell % half == half - 1;
-        let lease = Lease::new(2 * half, is_sum)
-            .ok_or(Fault::TooManyBuckets { got: bounds.buckets(), most: Lease::MOST / 2 - 2 })?;
-        Ok(Self {
-            search: Search::new(&bounds),
-            bounds,
-            lease,
-            half,
-            hot: AtomicUsize::new(0),
-            one_snapshot: Mutex::new(()),
-            refused: Refused::default(),
-        })
+        let halves = Halves::new(bounds.buckets()).ok_or(Fault::TooManyBuckets {
+            got: bounds.buckets(),
+            most: Halves::<16>::MOST_BUCKETS,
+        })?;
+        Ok(Self { search: Search::new(&bounds), bounds, halves, refused: Refused::default() })
     }
 
     #[inline(always)]
@@ -204,39 +181,14 @@ impl Alone {
         if value.is_nan() {
             return self.refused.count();
         }
-        let bucket = self.search.bucket(value);
-        // Relaxed: a stale half is counted all the same, see `snapshot`.
-        let first = self.lease.first() + (self.hot.load(Relaxed) * self.half) as u32;
-        if self.half == SMALL_HALF {
-            cells::with_cells::<SMALL_HALF>(first, |cells| write(cells, bucket, value));
-        } else {
-            cells::with_cells_slice(first, |cells| write(&cells[..self.half], bucket, value));
-        }
-    }
-
-    fn snapshot(&self) -> Totals {
-        let _one = self.one_snapshot.lock();
-        let hot = self.hot.load(Relaxed);
-        let mut totals = Totals::nothing(self.bounds.buckets());
-        self.add_half(1 - hot, &mut totals);
-        // Relaxed: whoever still sees the old value writes to the half that is read next, and the
-        // reader either sees that observation whole or not at all.
-        self.hot.store(1 - hot, Relaxed);
-        self.add_half(hot, &mut totals);
-        totals
-    }
-
-    fn add_half(&self, half: usize, totals: &mut Totals) {
-        self.lease.for_each_thread(|cells| {
-            totals.add(&read(&cells[half * self.half..][..self.half], totals.counts.len()));
-        });
+        self.halves.observe(self.search.bucket(value), value);
     }
 }
 
 impl Source for Alone {
     fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
         let mut column = HistogramColumn::new(self.bounds.clone());
-        let totals = self.snapshot();
+        let totals = self.halves.snapshot();
         column.push(totals.counts, totals.sum);
         let column = Column::Histogram(column);
         MetricFamily::from_parts(metadata.clone(), Series::unlabelled(), column).ok()
@@ -247,50 +199,12 @@ impl Source for Alone {
     }
 }
 
-/// Writes an observation to cells of which the caller is the only writer.
-#[inline(always)]
-fn write(cells: &[impl Word], bucket: usize, value: f64) {
-    let [.., count, sum] = cells else { return };
-    let Some(bucket) = cells.get(bucket) else { return };
-    // The order and the Releases pair with the Acquires in `read`: who sees the sum or the count
-    // of an observation sees its bucket.
-    bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
-    sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Release);
-    count.store(count.load(Relaxed).wrapping_add(1), Release);
-}
-
-/// Reads whole observations from cells that their owner may be writing.
-fn read(cells: &[impl Word], buckets: usize) -> Totals {
-    /// Attempts before a writer that was stopped half-way (its thread lost its core, say) is read
-    /// as it is, with its bucket counted and its sum perhaps not.
-    const ATTEMPTS: usize = 10_000;
-    let [.., count, sum] = cells else { return Totals::nothing(buckets) };
-    let mut attempt = 0;
-    loop {
-        // Acquire pairs with the Releases in `write`. The buckets are read last: if any part of a
-        // newer observation was seen, its bucket is seen too, and the counts do not agree.
-        let whole = count.load(Acquire);
-        let sum = f64::from_bits(sum.load(Acquire));
-        let counts: Vec<u64> = cells[..buckets].iter().map(|bucket| bucket.load(Relaxed)).collect();
-        let seen = counts.iter().fold(0u64, |total, count| total.wrapping_add(*count));
-        attempt += 1;
-        if seen == whole || attempt == ATTEMPTS {
-            return Totals { counts, sum };
-        }
-        sync::wait(attempt);
-    }
-}
-
 /// Counts an observation in a record that several threads write.
 ///
 /// The count is the sum of the buckets, so that the two always agree; the sum of the values may
 /// trail them by the observations that are under way.
 #[inline(always)]
-fn observe_shared(
-    shared: &SeriesShared<Histogram>,
-    values: &[std::sync::atomic::AtomicU64],
-    value: f64,
-) {
+fn observe_shared(shared: &SeriesShared<Histogram>, values: &[AtomicU64], value: f64) {
     if value.is_nan() {
         return shared.refused.count();
     }
@@ -302,29 +216,11 @@ fn observe_shared(
     }
 }
 
-/// What has been observed: a count for each bucket alone, and the sum.
-struct Totals {
-    counts: Vec<u64>,
-    sum: f64,
-}
-
-impl Totals {
-    fn nothing(buckets: usize) -> Self {
-        Self { counts: vec![0; buckets], sum: 0.0 }
-    }
-
-    fn of_record(values: &[std::sync::atomic::AtomicU64]) -> Self {
-        let [buckets @ .., sum] = values else { return Self::nothing(0) };
-        let sum = f64::from_bits(sum.load(Relaxed));
-        Self { counts: buckets.iter().map(|bucket| bucket.load(Relaxed)).collect(), sum }
-    }
-
-    fn add(&mut self, other: &Self) {
-        for (total, count) in self.counts.iter_mut().zip(&other.counts) {
-            *total = total.wrapping_add(*count);
-        }
-        self.sum += other.sum;
-    }
+/// What a record has counted.
+fn totals_of_record(values: &[AtomicU64]) -> Totals {
+    let [buckets @ .., sum] = values else { return Totals::nothing(0) };
+    let sum = f64::from_bits(sum.load(Relaxed));
+    Totals { counts: buckets.iter().map(|bucket| bucket.load(Relaxed)).collect(), sum }
 }
 
 /// The buckets all series of a family share.
@@ -340,6 +236,7 @@ impl sealed::Kind for Histogram {
     const TYPE: MetricType = MetricType::Histogram;
     type Config = Buckets;
     type Shape = Shape;
+    const PER_THREAD: bool = false;
 
     fn shape(buckets: Buckets) -> Result<Shape, Fault> {
         let bounds = buckets.bounds()?;
@@ -382,7 +279,5 @@ impl fmt::Debug for Histogram {
     }
 }
 
-#[cfg(all(test, loom))]
-mod loom_tests;
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::directory::Directory;
 
@@ -67,8 +67,8 @@ struct Cells {
 }
 
 struct State {
-    /// The chunks of each thread that has cells, with their index.
-    threads: Vec<Vec<(usize, &'static Chunk)>>,
+    /// The chunks of each thread that has cells, by their index.
+    threads: Vec<Vec<Option<&'static Chunk>>>,
     /// Places in `threads` whose thread has ended.
     idle: Vec<usize>,
     /// Zeroed chunks to use again. They are never freed, so that the hot path needs no guard:
@@ -111,11 +111,7 @@ impl Lease {
 
     /// The sum of an unsigned cell over all threads, up to `u64::MAX`.
     pub(crate) fn sum(&self, offset: u32) -> u64 {
-        let (chunk, at) = place(self.first + offset);
-        let state = CELLS.state.lock();
-        let own = state.chunks(chunk).map(|cells| cells[at].load(Relaxed));
-        let shared = shared_chunk(chunk).map_or(0, |cells| cells[at].load(Relaxed));
-        own.fold(shared, u64::saturating_add)
+        Sums::begin().of(self.first + offset)
     }
 
     /// Reads the whole lease of every thread, one after the other; `read` is called under a lock
@@ -130,6 +126,23 @@ impl Lease {
         for cells in state.chunks(chunk) {
             read(&cells[range.clone()]);
         }
+    }
+}
+
+/// Sums of cells over all threads, while no thread can come or go.
+pub(crate) struct Sums(MutexGuard<'static, State>);
+
+impl Sums {
+    pub(crate) fn begin() -> Self {
+        Self(CELLS.state.lock())
+    }
+
+    /// The sum of an unsigned cell, up to `u64::MAX`.
+    pub(crate) fn of(&self, cell: u32) -> u64 {
+        let (chunk, at) = place(cell);
+        let own = self.0.chunks(chunk).map(|cells| cells[at].load(Relaxed));
+        let shared = shared_chunk(chunk).map_or(0, |cells| cells[at].load(Relaxed));
+        own.fold(shared, u64::saturating_add)
     }
 }
 
@@ -276,7 +289,8 @@ impl Drop for Thread {
         let Some(place) = self.place else { return };
         let mut state = CELLS.state.lock();
         let chunks = std::mem::take(&mut state.threads[place]);
-        for &(index, chunk) in &chunks {
+        for (index, chunk) in chunks.iter().enumerate() {
+            let Some(chunk) = chunk else { continue };
             for (at, cell) in chunk.iter().enumerate() {
                 let counted = cell.swap(0, Relaxed);
                 let shared = shared_chunk(index).and_then(|cells| cells.get(at));
@@ -291,7 +305,7 @@ impl Drop for Thread {
                 shared.store(total, Relaxed);
             }
         }
-        state.spare.extend(chunks.into_iter().map(|(_, chunk)| chunk));
+        state.spare.extend(chunks.into_iter().flatten());
         state.idle.push(place);
     }
 }
@@ -299,7 +313,7 @@ impl Drop for Thread {
 impl State {
     /// The chunk `index` of every thread that has it.
     fn chunks(&self, index: usize) -> impl Iterator<Item = &'static Chunk> {
-        self.threads.iter().flatten().filter(move |(at, _)| *at == index).map(|(_, chunk)| *chunk)
+        self.threads.iter().filter_map(move |chunks| *chunks.get(index)?)
     }
 
     fn give_chunk(&mut self, place: usize, index: usize) -> &'static Chunk {
@@ -307,7 +321,11 @@ impl State {
             .spare
             .pop()
             .unwrap_or_else(|| Box::leak(Box::new([const { AtomicU64::new(0) }; CHUNK])));
-        self.threads[place].push((index, chunk));
+        let chunks = &mut self.threads[place];
+        if chunks.len() <= index {
+            chunks.resize(index + 1, None);
+        }
+        chunks[index] = Some(chunk);
         chunk
     }
 

@@ -1,15 +1,16 @@
 //! The series of one family: interned label values, records, and the way from one to the other.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use narthex_model::{Fragment, Fragments, LabelName, RecordLayout, Records, Rows};
 use parking_lot::Mutex;
 
+use super::cells::Lease;
 use super::directory::{Directory, View};
 use super::epochs::Epochs;
 use super::expiry::Expiry;
@@ -28,30 +29,43 @@ pub(crate) struct Store {
     keys: Directory<StoredKey>,
     long_values: Directory<AtomicU64>,
     records: Directory<AtomicU64>,
+    /// For each label set that is found by its number: the position of its record plus one and,
+    /// above it, its cell; 0 while it has no series.
+    dense: Box<[AtomicU64]>,
     /// One more word for each record, where anything has asked for it.
     extras: Directory<AtomicU64>,
     table: Table,
-    limits: Limits,
+    options: Options,
     expiry: Option<Expiry>,
     /// Lookups that were given the overflow series.
     overflowed: AtomicU64,
     writer: Mutex<Writer>,
 }
 
-/// What keeps a family from growing without bound.
+/// How a family keeps its series, and what keeps it from growing without bound.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Options {
     /// The most series, the overflow series not counted.
     pub(crate) series: usize,
     /// The most bytes of a label value.
     pub(crate) value_bytes: usize,
     /// After how much idle time a series is removed.
     pub(crate) idle: Option<Duration>,
+    /// Whether each series has cells in every thread, where the instrument can use them.
+    pub(crate) per_thread: bool,
+    /// Label sets that are found by their number; 0 where there is no end of them.
+    pub(crate) dense: usize,
 }
 
-impl Default for Limits {
+impl Default for Options {
     fn default() -> Self {
-        Self { series: usize::MAX, value_bytes: usize::MAX, idle: None }
+        Self {
+            series: usize::MAX,
+            value_bytes: usize::MAX,
+            idle: None,
+            per_thread: false,
+            dense: 0,
+        }
     }
 }
 
@@ -74,6 +88,9 @@ struct Writer {
     removed: VecDeque<Removed>,
     epochs: Epochs,
     swept: Instant,
+    /// The cells of each record, where series have cells in every thread. They are let go with the
+    /// record's labels, when no thread can be about to count there any more.
+    leases: HashMap<u32, Lease>,
     /// Where the overflow series is or was.
     overflow: Option<u32>,
 }
@@ -98,10 +115,17 @@ const REST: Duration = Duration::from_secs(60);
 /// One series, borrowed from its store.
 #[derive(Clone, Copy)]
 pub(crate) struct Series<'s> {
-    pub(crate) store: &'s Store,
     /// The words of the value.
     pub(crate) values: &'s [AtomicU64],
     pub(crate) position: u32,
+}
+
+/// A series that was found by the number of its label set.
+#[derive(Clone, Copy)]
+pub(crate) struct DenseSeries {
+    pub(crate) position: u32,
+    /// Its cell, where series have cells in every thread.
+    pub(crate) cell: u32,
 }
 
 /// The rows of a snapshot, and what keeps them from being reused.
@@ -122,7 +146,7 @@ impl Store {
     const KEY_LOG: u32 = 6;
     const FIRST_KEYS: usize = 8;
 
-    pub(crate) fn new(names: Vec<LabelName>, value_words: usize, limits: Limits) -> Self {
+    pub(crate) fn new(names: Vec<LabelName>, value_words: usize, options: Options) -> Self {
         let labels = names.len();
         let layout = RecordLayout {
             width: value_words + (1 + labels).div_ceil(2),
@@ -142,6 +166,7 @@ impl Store {
             removed: VecDeque::new(),
             epochs: Epochs::new(),
             swept: clock::now(),
+            leases: HashMap::new(),
             overflow: None,
         };
         Self {
@@ -152,10 +177,11 @@ impl Store {
             keys: Directory::new(),
             long_values: Directory::new(),
             records: Directory::new(),
+            dense: (0..options.dense).map(|_| AtomicU64::new(0)).collect(),
             extras: Directory::new(),
             table: Table::new(),
-            limits,
-            expiry: limits.idle.map(|after| Expiry::new(after, clock::now())),
+            options,
+            expiry: options.idle.map(|after| Expiry::new(after, clock::now())),
             overflowed: AtomicU64::new(0),
             writer: Mutex::new(writer),
         }
@@ -179,6 +205,52 @@ impl Store {
             expiry.mark(series.position);
         }
         Some(series)
+    }
+
+    /// The series of the label set with this number, if it is there.
+    #[inline(always)]
+    pub(crate) fn dense(&self, index: usize) -> Option<DenseSeries> {
+        // Acquire pairs with the Release in `with_dense`: the cell is leased before it is seen.
+        let slot = self.dense.get(index)?.load(Acquire);
+        (slot != 0).then(|| {
+            let series = DenseSeries { position: slot as u32 - 1, cell: (slot >> 32) as u32 };
+            if let Some(expiry) = &self.expiry {
+                expiry.mark(series.position);
+            }
+            series
+        })
+    }
+
+    /// The series of these values, from now on to be found by the number of their set.
+    #[cold]
+    pub(crate) fn with_dense<const N: usize>(
+        &self,
+        index: usize,
+        values: &[&str; N],
+    ) -> Option<Series<'_>> {
+        let series = self.with(values)?;
+        let (Some(slot), Some(word)) = (self.dense.get(index), series.values.first()) else {
+            return Some(series);
+        };
+        let _one_writer = self.writer.lock();
+        // Not the overflow series, nor one that was removed meanwhile.
+        let (hash, keys) = self.hash(values);
+        if self.find(hash, &keys, values).is_some_and(|found| found.position == series.position) {
+            let cell = if self.options.per_thread { word.load(Relaxed) as u32 } else { 0 };
+            slot.store(u64::from(series.position + 1) | u64::from(cell) << 32, Release);
+        }
+        Some(series)
+    }
+
+    /// Whether series have cells in every thread: then a record's first word is the cell.
+    pub(crate) fn is_per_thread(&self) -> bool {
+        self.options.per_thread
+    }
+
+    /// The series in a record.
+    pub(crate) fn at(&self, position: u32) -> Option<Series<'_>> {
+        let record = self.record(self.records.view(), position)?;
+        Some(Series { values: &record[..self.value_words], position })
     }
 
     /// Lookups so far that found the family full and were given its overflow series.
@@ -336,7 +408,7 @@ impl Store {
         self.table.find(hash, |position| {
             let record = self.record(records, position)?;
             let matches = self.matches(stored, record, keys, values);
-            matches.then(|| Series { store: self, values: &record[..self.value_words], position })
+            matches.then(|| Series { values: &record[..self.value_words], position })
         })
     }
 
@@ -404,8 +476,8 @@ impl Store {
         }
         let overflow = writer.overflow.is_some_and(|position| self.is_live(position));
         let live = writer.records() - writer.removed.len() - usize::from(overflow);
-        let fits = values.iter().all(|value| value.len() <= self.limits.value_bytes);
-        if fits && live < self.limits.series.min(MOST_SERIES) {
+        let fits = values.iter().all(|value| value.len() <= self.options.value_bytes);
+        if fits && live < self.options.series.min(MOST_SERIES) {
             return self.insert(&mut writer, hash, keys, values);
         }
         self.overflowed.fetch_add(1, Relaxed);
@@ -441,9 +513,14 @@ impl Store {
         }
         let values = &record[..self.value_words];
         values.iter().for_each(|word| word.store(0, Relaxed));
+        if self.options.per_thread {
+            let lease = Lease::new(1, |_| false)?;
+            values.first()?.store(lease.first().into(), Relaxed);
+            writer.leases.insert(position, lease);
+        }
         self.bump_generation(record);
         self.table.insert(&mut writer.growth, hash, position, |position| self.hash_of(position));
-        Some(Series { store: self, values, position })
+        Some(Series { values, position })
     }
 
     /// A record to use: one that has rested long enough, or a new one.
@@ -485,6 +562,7 @@ impl Store {
         if let Some(extra) = self.extra(position) {
             extra.store(0, Relaxed);
         }
+        writer.leases.remove(&position);
     }
 
     /// The fragment of a value of label `k`.
@@ -551,6 +629,12 @@ impl Store {
         }
         if let Some(record) = self.record(self.records.view(), position) {
             self.bump_generation(record);
+        }
+        // Who looks this set up from here on makes a new series.
+        for slot in &self.dense {
+            if slot.load(Relaxed) as u32 == position + 1 {
+                slot.store(0, Release);
+            }
         }
         let epoch = writer.epochs.end();
         writer.removed.push_back(Removed { position, epoch, at: clock::now() });
@@ -635,13 +719,6 @@ impl Writer {
         let first = Store::FIRST_RECORDS;
         let skipped = if self.next_position > first { Store::CHUNK - first } else { 0 };
         (self.next_position - skipped) as usize
-    }
-}
-
-impl Series<'_> {
-    /// What an owned handle to this series keeps; see [`Store::owned`].
-    pub(crate) fn owned(&self) -> Option<(Arc<[AtomicU64]>, usize, u32)> {
-        self.store.owned(self.position)
     }
 }
 

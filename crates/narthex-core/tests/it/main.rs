@@ -2,6 +2,7 @@
 //! where a test carries a row's id.
 
 mod concurrency;
+mod dense;
 mod instruments;
 mod labels;
 mod lifecycle;

@@ -1,7 +1,7 @@
 //! What several tests need.
 
 use narthex_core::model::{Scrape, Value};
-use narthex_core::{LabelValue, LabelVisitor, Labels};
+use narthex_core::{LabelValue, LabelVisitor, Labels, cardinality};
 
 /// Labels of a request, written by hand as the derive macro writes them.
 pub(crate) struct Request<'a> {
@@ -15,6 +15,47 @@ impl Labels for Request<'_> {
 
     fn visit<V: LabelVisitor>(&self, visitor: V) -> V::Output {
         visitor.values([self.path.text(), self.status.text().as_ref()])
+    }
+}
+
+/// Labels of which there are eight sets, found by their number.
+pub(crate) struct Switch {
+    pub(crate) kind: Kind,
+    pub(crate) on: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    A,
+    B,
+    C,
+    D,
+}
+
+impl LabelValue for Kind {
+    type Text<'a> = &'static str;
+    const CARDINALITY: Option<usize> = Some(4);
+
+    fn text(&self) -> &'static str {
+        ["a", "b", "c", "d"][self.index()]
+    }
+
+    fn index(&self) -> usize {
+        *self as usize
+    }
+}
+
+impl Labels for Switch {
+    type Borrowed<'a> = Switch;
+    const NAMES: &'static [&'static str] = &["kind", "on"];
+    const CARDINALITY: Option<usize> = cardinality(&[Kind::CARDINALITY, bool::CARDINALITY]);
+
+    fn visit<V: LabelVisitor>(&self, visitor: V) -> V::Output {
+        visitor.values([self.kind.text(), self.on.text()])
+    }
+
+    fn index(&self) -> usize {
+        self.kind.index() * 2 + self.on.index()
     }
 }
 

@@ -145,3 +145,79 @@ fn relabelling_refuses_a_label_that_is_there() {
     assert_eq!(family.metric(1).unwrap().label("zone").as_deref(), Some("z"));
     assert!(rooms().relabel(name, &[label("room")]).is_err());
 }
+
+fn summary(room: &str, quantiles: &[f64]) -> MetricFamily {
+    let mut builder = MetricFamily::summary("s", "S.", quantiles).label_names(["room"]);
+    builder.push_summary([room], [1.5], 3, 6.0);
+    builder.push_summary([""], [7.0, 8.0, 9.0], 5, 40.0);
+    builder.build().unwrap()
+}
+
+#[track_caller]
+fn check_summary(family: &MetricFamily, row: usize, values: [f64; 2], count: u64, sum: f64) {
+    let Some(Value::Summary(summary)) = family.metric(row).map(|metric| metric.value()) else {
+        panic!("a summary")
+    };
+    let shown: Vec<f64> = summary.quantiles().map(|(_, value)| value).collect();
+    assert_eq!(format!("{shown:?}"), format!("{values:?}"));
+    assert_eq!((summary.count(), summary.sum()), (count, sum));
+}
+
+#[test]
+fn summaries_have_a_value_a_quantile_and_nan_where_there_is_none() {
+    let family = summary("attic", &[0.5, 0.99]);
+    assert_eq!(family.metric_type(), crate::MetricType::Summary);
+    check_summary(&family, 0, [1.5, f64::NAN], 3, 6.0);
+    check_summary(&family, 1, [7.0, 8.0], 5, 40.0);
+    assert_eq!(family, summary("attic", &[0.5, 0.99]), "NaN equals NaN");
+    assert_ne!(family, summary("attic", &[0.5, 0.98]));
+    assert_eq!(family.metric(0).unwrap().number(), None);
+}
+
+#[test]
+fn summaries_are_filtered_merged_and_relabelled() {
+    let family = summary("attic", &[0.5, 0.99]);
+    let kept = family.filter(|metric| metric.label("room").is_none());
+    check_summary(&kept, 0, [7.0, 8.0], 5, 40.0);
+    let (merged, dropped) = family.merge(&summary("cellar", &[0.5, 0.99])).unwrap();
+    assert_eq!((merged.len(), dropped), (3, 1));
+    check_summary(&merged, 2, [1.5, f64::NAN], 3, 6.0);
+    assert!(family.merge(&summary("cellar", &[0.5])).is_err(), "other quantiles");
+    let zone = Label { name: LabelName::new("zone").unwrap(), value: "z".into() };
+    let name = MetricName::new("app_s").unwrap();
+    check_summary(&family.relabel(name.clone(), &[zone]).unwrap(), 1, [7.0, 8.0], 5, 40.0);
+    let quantile = Label { name: LabelName::new("quantile").unwrap(), value: "z".into() };
+    assert!(summary("attic", &[0.5]).relabel(name, &[quantile]).is_err(), "reserved");
+}
+
+#[test]
+fn summaries_may_do_without_quantiles() {
+    let mut builder = MetricFamily::summary("s", "S.", &[]);
+    builder.push_summary([""; 0], [], u64::MAX, -0.5);
+    let family = builder.build().unwrap();
+    let Some(Value::Summary(summary)) = family.metric(0).map(|metric| metric.value()) else {
+        panic!("a summary")
+    };
+    assert_eq!(summary.quantiles().count(), 0);
+    assert_eq!((summary.count(), summary.sum()), (u64::MAX, -0.5));
+}
+
+#[test]
+fn mistakes_in_summaries_are_named() {
+    for (quantiles, reason) in [
+        (&[0.5, 1.5][..], "quantile 2 is 1.5, which is not from 0 to 1"),
+        (&[-0.1], "quantile 1 is -0.1, which is not from 0 to 1"),
+        (&[f64::NAN], "quantile 1 is NaN, which is not from 0 to 1"),
+        (&[0.9, 0.9], "quantile 2 is 0.9, which is not above 0.9: quantiles must ascend"),
+        (&[0.9, 0.5], "quantile 2 is 0.5, which is not above 0.9: quantiles must ascend"),
+    ] {
+        let error = MetricFamily::summary("s", "S.", quantiles).build().unwrap_err();
+        assert_eq!(error.to_string(), "the quantiles of `s` cannot be used");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), reason);
+    }
+    let mixed = MetricFamily::summary("s", "S.", &[]).sample([""; 0], 1.0).build().unwrap_err();
+    assert_eq!(mixed.to_string(), "`s` mixes histograms, summaries and numbers");
+    let mut mixed = MetricFamily::gauge("g", "G.");
+    mixed.push_summary([""; 0], [], 1, 1.0);
+    assert!(mixed.build().is_err());
+}

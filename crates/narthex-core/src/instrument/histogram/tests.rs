@@ -1,6 +1,4 @@
-use super::{read, write};
 use crate::{Histogram, Registry};
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 fn histogram(bounds: &[f64]) -> Histogram {
@@ -50,13 +48,4 @@ fn nothing_is_lost_when_threads_end() {
     }
     assert_eq!(histogram.count(), 40_000);
     assert_eq!(histogram.sum(), 39_920.0);
-}
-
-#[test]
-fn a_half_written_observation_is_not_whole() {
-    let cells: [AtomicU64; 4] = Default::default();
-    write(&cells, 1, 2.5);
-    write(&cells, 0, 1.0);
-    let totals = read(&cells, 2);
-    assert_eq!((totals.counts.as_slice(), totals.sum), (&[1, 1][..], 3.5));
 }

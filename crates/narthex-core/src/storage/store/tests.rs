@@ -1,4 +1,4 @@
-use super::{Limits, Snapshot, Store};
+use super::{Options, Snapshot, Store};
 use crate::clock;
 use narthex_model::LabelName;
 use std::collections::{HashMap, HashSet};
@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 fn store(labels: &[&str]) -> Store {
-    limited(labels, Limits::default())
+    limited(labels, Options::default())
 }
 
-fn limited(labels: &[&str], limits: Limits) -> Store {
-    Store::new(labels.iter().map(|name| LabelName::new(name).unwrap()).collect(), 1, limits)
+fn limited(labels: &[&str], options: Options) -> Store {
+    Store::new(labels.iter().map(|name| LabelName::new(name).unwrap()).collect(), 1, options)
 }
 
 fn count<const N: usize>(store: &Store, values: &[&str; N], by: u64) {
@@ -205,7 +205,7 @@ fn churn_neither_grows_the_store_nor_mixes_up_labels() {
 
 #[test]
 fn a_full_store_counts_the_rest_in_its_overflow_series() {
-    let store = limited(&["a", "b"], Limits { series: 10, value_bytes: 8, idle: None });
+    let store = limited(&["a", "b"], Options { series: 10, value_bytes: 8, ..Options::default() });
     for n in 0..1000 {
         count(&store, &["x", &n.to_string()], 1);
         count(&store, &["far too long", "y"], 1);
@@ -222,7 +222,7 @@ fn a_full_store_counts_the_rest_in_its_overflow_series() {
 #[test]
 fn idle_series_expire_and_used_ones_stay() {
     let idle = Some(Duration::from_secs(100));
-    let store = limited(&["l"], Limits { idle, ..Limits::default() });
+    let store = limited(&["l"], Options { idle, ..Options::default() });
     let live = |store: &Store| {
         store.sweep();
         let mut labels: Vec<_> =
@@ -249,7 +249,7 @@ fn idle_series_expire_and_used_ones_stay() {
 #[test]
 fn an_unscraped_store_expires_series_as_new_ones_come() {
     let idle = Some(Duration::from_secs(10));
-    let store = limited(&["l"], Limits { idle, ..Limits::default() });
+    let store = limited(&["l"], Options { idle, ..Options::default() });
     for n in 0..100 {
         store.with(&[n.to_string().as_str()]).unwrap();
         clock::advance(Duration::from_secs(1));

@@ -1,0 +1,134 @@
+//! Observations in cells of each thread, read whole.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use parking_lot::Mutex;
+
+use super::cells::{self, Lease};
+use crate::sync::{self, Word};
+
+/// Counts in buckets and the sum of what was observed: two halves of cells in each thread.
+///
+/// A snapshot has to see whole observations only, while threads go on observing. So observations
+/// go to the *hot* half; a snapshot reads the other one, makes it hot, and reads the first, which
+/// by then is at rest but for threads that had chosen it before (the idea of `client_golang`'s
+/// histogram, with cells of one writer each).
+///
+/// Most instruments of a kind have halves of `SMALL` cells or less. A constant saves the checks of
+/// a length.
+#[derive(Debug)]
+pub(crate) struct Halves<const SMALL: usize> {
+    lease: Lease,
+    buckets: usize,
+    /// Cells in a half: the buckets, then the number of whole observations, then their sum.
+    half: usize,
+    hot: AtomicUsize,
+    one_snapshot: Mutex<()>,
+}
+
+impl<const SMALL: usize> Halves<SMALL> {
+    /// The most buckets there can be.
+    pub(crate) const MOST_BUCKETS: usize = Lease::MOST / 2 - 2;
+
+    /// Returns `None` for more buckets than [`MOST_BUCKETS`](Self::MOST_BUCKETS).
+    pub(crate) fn new(buckets: usize) -> Option<Self> {
+        let half = (buckets + 2).max(SMALL);
+        let is_sum = |cell: usize| cell % half == half - 1;
+        let lease = Lease::new(2 * half, is_sum)?;
+        let hot = AtomicUsize::new(0);
+        Some(Self { lease, buckets, half, hot, one_snapshot: Mutex::new(()) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn observe(&self, bucket: usize, value: f64) {
+        // Relaxed: a stale half is counted all the same, see `snapshot`.
+        let first = self.lease.first() + (self.hot.load(Relaxed) * self.half) as u32;
+        if self.half == SMALL {
+            cells::with_cells::<SMALL>(first, |cells| write(cells, bucket, value));
+        } else {
+            cells::with_cells_slice(first, |cells| write(&cells[..self.half], bucket, value));
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Totals {
+        let _one = self.one_snapshot.lock();
+        let hot = self.hot.load(Relaxed);
+        let mut totals = Totals::nothing(self.buckets);
+        self.add_half(1 - hot, &mut totals);
+        // Relaxed: whoever still sees the old value writes to the half that is read next, and the
+        // reader either sees that observation whole or not at all.
+        self.hot.store(1 - hot, Relaxed);
+        self.add_half(hot, &mut totals);
+        totals
+    }
+
+    fn add_half(&self, half: usize, totals: &mut Totals) {
+        self.lease.for_each_thread(|cells| {
+            totals.add(&read(&cells[half * self.half..][..self.half], totals.counts.len()));
+        });
+    }
+}
+
+/// What has been observed: a count for each bucket alone, and the sum.
+pub(crate) struct Totals {
+    pub(crate) counts: Vec<u64>,
+    pub(crate) sum: f64,
+}
+
+impl Totals {
+    pub(crate) fn nothing(buckets: usize) -> Self {
+        Self { counts: vec![0; buckets], sum: 0.0 }
+    }
+
+    /// The observations in all buckets.
+    pub(crate) fn count(&self) -> u64 {
+        self.counts.iter().fold(0, |total, count| total.saturating_add(*count))
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (total, count) in self.counts.iter_mut().zip(&other.counts) {
+            *total = total.wrapping_add(*count);
+        }
+        self.sum += other.sum;
+    }
+}
+
+/// Writes an observation to cells of which the caller is the only writer.
+#[inline(always)]
+fn write(cells: &[impl Word], bucket: usize, value: f64) {
+    let [.., count, sum] = cells else { return };
+    let Some(bucket) = cells.get(bucket) else { return };
+    // The order and the Releases pair with the Acquires in `read`: who sees the sum or the count
+    // of an observation sees its bucket.
+    bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
+    sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Release);
+    count.store(count.load(Relaxed).wrapping_add(1), Release);
+}
+
+/// Reads whole observations from cells that their owner may be writing.
+fn read(cells: &[impl Word], buckets: usize) -> Totals {
+    /// Attempts before a writer that was stopped half-way (its thread lost its core, say) is read
+    /// as it is, with its bucket counted and its sum perhaps not.
+    const ATTEMPTS: usize = 10_000;
+    let [.., count, sum] = cells else { return Totals::nothing(buckets) };
+    let mut attempt = 0;
+    loop {
+        // Acquire pairs with the Releases in `write`. The buckets are read last: if any part of a
+        // newer observation was seen, its bucket is seen too, and the counts do not agree.
+        let whole = count.load(Acquire);
+        let sum = f64::from_bits(sum.load(Acquire));
+        let counts: Vec<u64> = cells[..buckets].iter().map(|bucket| bucket.load(Relaxed)).collect();
+        let seen = counts.iter().fold(0u64, |total, count| total.wrapping_add(*count));
+        attempt += 1;
+        if seen == whole || attempt == ATTEMPTS {
+            return Totals { counts, sum };
+        }
+        sync::wait(attempt);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,24 @@
+//! What the tests of narthex share. Unpublished.
+//!
+//! - [`Process`] runs a program and [`Prometheus`] the real server; both end when dropped.
+//! - [`get`] and [`request`] talk HTTP/1.1 over a plain socket, so that a test of our server does
+//!   not rest on the client stack that goes with it.
+//! - [`promtool_findings`] gives a second opinion on a page.
+//! - [`required_component`] and [`conformance`] find what a machine may lack. A test that misses
+//!   it says that it was skipped; under `CI=true` a missing component fails the test.
+//!
+//! As helpers of tests they panic where something goes wrong, with what was seen.
+
+mod component;
+mod http;
+mod poll;
+mod process;
+mod prometheus;
+mod promtool;
+
+pub use component::{conformance, required_component};
+pub use http::{Response, get, request};
+pub use poll::poll;
+pub use process::Process;
+pub use prometheus::Prometheus;
+pub use promtool::promtool_findings;

