@@ -46,8 +46,8 @@
 //! - instruments, families and the [`Registry`] are at the root;
 //! - [`model`] has the [`Scrape`](model::Scrape) that a registry gathers, to look into or to build;
 //! - [`Format`] renders a scrape;
-//! - [`http`] serves one: [`MetricsService`](http::MetricsService) in your own router, or
-//!   [`Server`](http::Server);
+//! - [`http`] serves one: [`MetricsService`] in your own router, or
+//!   [`Server`];
 //! - [`exporter`] makes a program of it, with flags, logs and lifecycle;
 //! - [`process`] and [`host`] are collectors for this process and this machine.
 //!

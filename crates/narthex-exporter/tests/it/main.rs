@@ -3,3 +3,4 @@
 mod client;
 mod exporter;
 mod program;
+mod settings_type;

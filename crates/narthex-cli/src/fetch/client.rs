@@ -1,0 +1,254 @@
+//! One request and its answer.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::time::{Duration, Instant};
+
+use flate2::read::MultiGzDecoder;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
+use http::{Request, StatusCode, Version};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::args::FetchArgs;
+
+/// A whole answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) version: Version,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// Bytes of the body before it was decoded.
+    pub(super) size_on_the_wire: usize,
+    pub(super) body: Vec<u8>,
+    /// From before the connection to the end of the body.
+    pub(super) time: Duration,
+}
+
+/// Why there is no whole answer.
+#[derive(Debug)]
+pub(super) enum FetchError {
+    Connect(io::Error),
+    Exchange(hyper::Error),
+    TimedOut(Duration),
+    TooLarge,
+    /// What decodes to so much more than it was is made to fill memory.
+    Bomb,
+    Coding(String),
+    Gzip(io::Error),
+}
+
+/// The most that is read of a body, and the most it may decode to.
+const MOST_BYTES: usize = 32 << 20;
+/// How much larger than on the wire a body may be. Pages of metrics are 10 to 50 times larger.
+const MOST_GROWTH: usize = 250;
+/// What a small body may decode to all the same.
+const HARMLESS: usize = 1 << 20;
+/// The most that is read of status line and headers.
+const MOST_HEAD_BYTES: usize = 64 << 10;
+
+/// The formats that can be shown, newest first.
+const TEXT_FORMATS: &str =
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
+
+/// Fetches the page once.
+pub(super) async fn fetch(args: &FetchArgs) -> Result<Answer, FetchError> {
+    let start = Instant::now();
+    let request = request(args);
+    let exchange = tokio::time::timeout(args.timeout, async {
+        let address = (args.url.host(), args.url.port());
+        let stream = TcpStream::connect(address).await.map_err(FetchError::Connect)?;
+        exchange(stream, request).await
+    });
+    let (head, wire) = exchange.await.map_err(|_| FetchError::TimedOut(args.timeout))??;
+    let body = decoded(&head.headers, &wire)?;
+    Ok(Answer {
+        version: head.version,
+        status: head.status,
+        headers: head.headers,
+        size_on_the_wire: wire.len(),
+        body,
+        time: start.elapsed(),
+    })
+}
+
+fn request(args: &FetchArgs) -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = args.url.path.clone().into();
+    let value = |text: String| HeaderValue::try_from(text).expect("it is printable");
+    let headers = request.headers_mut();
+    headers.insert(HOST, value(args.url.authority.to_string()));
+    headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
+    headers.insert(ACCEPT, HeaderValue::from_static(TEXT_FORMATS));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(SCRAPE_TIMEOUT, value(args.timeout.as_secs_f64().to_string()));
+    for (name, _) in &args.headers {
+        headers.remove(name);
+    }
+    for (name, value) in &args.headers {
+        headers.append(name, value.clone());
+    }
+    request
+}
+
+const USER_AGENT_VALUE: &str = concat!("narthex/", env!("CARGO_PKG_VERSION"));
+
+/// Sends the request and reads the answer to its end.
+async fn exchange(
+    stream: TcpStream,
+    request: Request<Empty<Bytes>>,
+) -> Result<(http::response::Parts, Vec<u8>), FetchError> {
+    let handshake = Builder::new().max_buf_size(MOST_HEAD_BYTES).handshake(TokioIo::new(stream));
+    let (sender, connection) = handshake.await.map_err(FetchError::Exchange)?;
+    let connection = async {
+        // What goes wrong with it is told to those who wait for an answer as well, and an answer
+        // may still be read when it is gone.
+        let _ = connection.await;
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        answer = answer(sender, request) => answer,
+        never = connection => match never {},
+    }
+}
+
+async fn answer(
+    mut sender: SendRequest<Empty<Bytes>>,
+    request: Request<Empty<Bytes>>,
+) -> Result<(http::response::Parts, Vec<u8>), FetchError> {
+    let response = sender.send_request(request).await.map_err(FetchError::Exchange)?;
+    let (head, body) = response.into_parts();
+    Ok((head, read(body).await?))
+}
+
+async fn read(mut body: Incoming) -> Result<Vec<u8>, FetchError> {
+    let mut wire = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(FetchError::Exchange)?;
+        let Some(data) = frame.data_ref() else { continue };
+        if wire.len() + data.len() > MOST_BYTES {
+            return Err(FetchError::TooLarge);
+        }
+        wire.extend_from_slice(data);
+    }
+    Ok(wire)
+}
+
+/// The body without its coding.
+fn decoded(headers: &HeaderMap, wire: &[u8]) -> Result<Vec<u8>, FetchError> {
+    let codings: Vec<_> = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|coding| coding.trim_ascii().to_ascii_lowercase())
+        .filter(|coding| !coding.is_empty() && coding != b"identity")
+        .collect();
+    match codings.as_slice() {
+        [] => Ok(wire.to_owned()),
+        [coding] if coding == b"gzip" || coding == b"x-gzip" => gunzip(wire),
+        codings => Err(FetchError::Coding(codings.join(&b", "[..]).escape_ascii().to_string())),
+    }
+}
+
+fn gunzip(wire: &[u8]) -> Result<Vec<u8>, FetchError> {
+    let most = wire.len().saturating_mul(MOST_GROWTH).clamp(HARMLESS, MOST_BYTES);
+    let mut body = Vec::new();
+    // One byte more, to see whether there is one.
+    let mut decoder = MultiGzDecoder::new(wire).take(most as u64 + 1);
+    decoder.read_to_end(&mut body).map_err(FetchError::Gzip)?;
+    match body.len() {
+        size if size <= most => Ok(body),
+        _ if most == MOST_BYTES => Err(FetchError::TooLarge),
+        _ => Err(FetchError::Bomb),
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::Exchange(error) => {
+                write!(f, "no whole answer: {error}")?;
+                let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+                causes.try_for_each(|cause| write!(f, ": {cause}"))
+            }
+            Self::TimedOut(timeout) => {
+                write!(f, "no whole answer within {} s", timeout.as_secs_f64())
+            }
+            Self::TooLarge => write!(f, "the page is larger than {} MiB", MOST_BYTES >> 20),
+            Self::Bomb => write!(f, "the page is more than {MOST_GROWTH} times what was sent"),
+            Self::Coding(coding) => write!(f, "the page has the unknown coding `{coding}`"),
+            Self::Gzip(error) => write!(f, "the page is not the gzip it claims to be: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http::HeaderMap;
+
+    use super::{HARMLESS, MOST_BYTES, MOST_GROWTH, decoded};
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What a body with this coding decodes to, or the error.
+    fn check(coding: &str, wire: &[u8]) -> Result<Vec<u8>, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-encoding", coding.parse().unwrap());
+        decoded(&headers, wire).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn bodies_are_decoded() {
+        let page = b"up 1\n".as_slice();
+        for coding in ["gzip", "GZIP", "x-gzip", "gzip, identity"] {
+            assert_eq!(check(coding, &gzip(page)).as_deref(), Ok(page), "{coding}");
+        }
+        assert_eq!(check("identity", page).as_deref(), Ok(page));
+        assert_eq!(check("", page).as_deref(), Ok(page));
+        let two_members = [gzip(page), gzip(page)].concat();
+        assert_eq!(check("gzip", &two_members), Ok(page.repeat(2)));
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_an_error() {
+        let page = gzip(b"up 1\n");
+        let claim = "the page is not the gzip it claims to be: ";
+        for wire in [&page[..page.len() - 1], &page[..5], b"up 1\n", b""] {
+            assert!(check("gzip", wire).unwrap_err().starts_with(claim), "{wire:?}");
+        }
+        assert_eq!(check("br", b"").unwrap_err(), "the page has the unknown coding `br`");
+        let twice = check("gzip, gzip", b"").unwrap_err();
+        assert_eq!(twice, "the page has the unknown coding `gzip, gzip`");
+    }
+
+    #[test]
+    fn a_body_can_only_grow_so_much() {
+        assert_eq!(check("gzip", &gzip(&vec![0; HARMLESS])).map(|body| body.len()), Ok(HARMLESS));
+        let bomb = gzip(&vec![0; 4 << 20]);
+        assert!((4 << 20) / bomb.len() > MOST_GROWTH, "{}", bomb.len());
+        let error = check("gzip", &bomb).unwrap_err();
+        assert_eq!(error, "the page is more than 250 times what was sent");
+        // A page that does not compress well, in front of one that does.
+        let noise: Vec<u8> =
+            (0u32..100_000).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+        let large = [noise, vec![0; MOST_BYTES]].concat();
+        assert_eq!(check("gzip", &gzip(&large)).unwrap_err(), "the page is larger than 32 MiB");
+    }
+}

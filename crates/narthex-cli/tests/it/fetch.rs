@@ -1,0 +1,221 @@
+//! `narthex fetch` and what it prints.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::hostile::Server;
+use crate::support::{Directory, Page};
+
+/// A page as servers send it.
+pub(crate) fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{headers}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+#[test]
+fn a45_an_answer_is_shown_with_status_headers_sizes_and_time() {
+    let narthex = Directory::new().run(&[]);
+    let (code, stdout, stderr) = narthex.directory.end_of(&["fetch", &narthex.url], &[]);
+    assert_eq!((code, &*stderr), (0, ""));
+    let (head, body) = stdout.split_once("\n\n").unwrap();
+    let lines: Vec<_> = head.lines().collect();
+    let [status, content_type, encoding, length, size, time] = lines[..] else { panic!("{head}") };
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert_eq!(content_type, "Content-Type: text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(encoding, "Content-Encoding: gzip");
+    let length: usize = length.strip_prefix("Content-Length: ").unwrap().parse().unwrap();
+    let decoded = body.len();
+    assert_eq!(size, format!("Size: {length} bytes on the wire, {decoded} decoded"));
+    assert!(length < decoded, "{size}");
+    let time: f64 =
+        time.strip_prefix("Time: ").unwrap().strip_suffix(" ms").unwrap().parse().unwrap();
+    assert!(time > 0.0);
+    assert!(Page::parse(body).families.contains_key("node_load1"));
+}
+
+#[test]
+fn a45_the_page_can_be_fetched_again_and_again() {
+    let narthex = Directory::new().run(&[]);
+    let arguments = ["fetch", &narthex.url, "--count=3", "--interval=0.01"];
+    let (code, stdout, _) = narthex.directory.end_of(&arguments, &[]);
+    assert_eq!(code, 0);
+    assert_eq!(stdout.matches("HTTP/1.1 200 OK\n").count(), 3);
+    assert_eq!(stdout.matches("\n\nHTTP/1.1 200 OK\n").count(), 2, "{stdout}");
+    let page = narthex.page();
+    assert_eq!(page.value("narthex_scrapes_total", &[("code", "200")]), Some(3.0));
+}
+
+#[test]
+fn a45_without_a_count_an_interval_has_no_end() {
+    let server = Server::start(ok("", b"up 1\n"));
+    let directory = Directory::new();
+    let mut command = directory.command(&["fetch", &server.url, "--interval=0.01", "--raw"]);
+    let mut process = narthex_test::Process::start(&mut command).unwrap();
+    for _ in 0..4 {
+        server.request();
+    }
+    assert!(process.is_running());
+    process.signal("INT");
+    process.wait();
+    assert!(process.stdout().starts_with("up 1\nup 1\nup 1\n"), "{}", process.stdout());
+}
+
+#[test]
+fn the_request_is_one_that_prometheus_would_send() {
+    let server = Server::start(ok("", b"up 1\n"));
+    let url = format!("{}a?b=c", server.url);
+    let arguments = ["fetch", &url, "--timeout=2.5"];
+    assert_eq!(Directory::new().end_of(&arguments, &[]).0, 0);
+    let request = server.request();
+    let mut lines = request.lines();
+    assert_eq!(lines.next(), Some("GET /a?b=c HTTP/1.1"));
+    let mut headers: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    headers.sort_unstable();
+    let host = format!("host: {}", server.addr());
+    let agent = format!("user-agent: narthex/{}", env!("CARGO_PKG_VERSION"));
+    let expected = [
+        "accept-encoding: gzip",
+        "accept: text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;\
+         q=0.3,*/*;q=0.2",
+        &host,
+        &agent,
+        "x-prometheus-scrape-timeout-seconds: 2.5",
+    ];
+    assert_eq!(headers, expected);
+}
+
+#[test]
+fn headers_can_be_added_and_replaced() {
+    let server = Server::start(ok("", b"up 1\n"));
+    let arguments = [
+        "fetch",
+        &server.url,
+        "--header=Accept: text/html",
+        "--header",
+        "X-Two: 1",
+        "--header=x-two: 2",
+    ];
+    assert_eq!(Directory::new().end_of(&arguments, &[]).0, 0);
+    let request = server.request();
+    assert!(request.contains("\r\naccept: text/html\r\n"), "{request}");
+    assert!(request.contains("\r\nx-two: 1\r\nx-two: 2\r\n"), "{request}");
+    assert_eq!(request.matches("\r\naccept: ").count(), 1, "{request}");
+}
+
+#[test]
+fn raw_is_the_body_byte_for_byte() {
+    let body = b"up 1\n\x1b[2J \xff\x00 no line end";
+    let server = Server::start(ok("", body));
+    let directory = Directory::new();
+    let mut command = directory.command(&["fetch", &server.url, "--raw"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, body);
+}
+
+#[test]
+fn control_bytes_do_not_reach_a_terminal() {
+    let server = Server::start(ok("", b"up 1\n\x1b[2J\xc2\x9b\x9b\x07\r\n"));
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+    let other_end = File::options().read(true).write(true).open(path).unwrap();
+
+    let directory = Directory::new();
+    let mut command = directory.command(&["fetch", &server.url]);
+    // The command holds the terminal until it is dropped, and the terminal ends with its holders.
+    let mut child = command.stdout(Stdio::from(other_end)).spawn().unwrap();
+    drop(command);
+    let mut shown = Vec::new();
+    // When nobody holds it any more, reading ends with an error.
+    let _ = File::from(terminal).read_to_end(&mut shown);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let shown = String::from_utf8(shown).unwrap().replace("\r\n", "\n");
+    assert!(shown.ends_with("\n\nup 1\n\\u{1b}[2J\\u{9b}\\x9b\\u{7}\\r\n"), "{shown:?}");
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+}
+
+#[test]
+fn any_status_but_200_is_exit_code_1() {
+    for (status, shown) in [
+        (
+            "503 Service Unavailable\r\nRetry-After: 1",
+            "503 Service Unavailable\nContent-Length: 5\nRetry-After: 1\n",
+        ),
+        (
+            "302 Found\r\nLocation: http://localhost/",
+            "302 Found\nContent-Length: 5\nLocation: http://localhost/\n",
+        ),
+        ("206 Partial Content", "206 Partial Content\nContent-Length: 5\n"),
+    ] {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nbusy\n");
+        let server = Server::start(answer.into_bytes());
+        let (code, stdout, stderr) = Directory::new().end_of(&["fetch", &server.url], &[]);
+        assert_eq!(code, 1);
+        assert!(stdout.starts_with(&format!("HTTP/1.1 {shown}Size: 5 bytes")), "{stdout}");
+        assert!(stdout.ends_with("\n\nbusy\n"), "{stdout}");
+        let number = &status[..3];
+        let expected = format!("error: {}: the status is {number}, not 200\n", server.url);
+        assert_eq!(stderr, expected);
+    }
+}
+
+#[test]
+fn one_bad_answer_of_many_is_exit_code_1() {
+    let bad = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let server = Server::with(vec![ok("", b"up 1\n"), bad, ok("", b"up 1\n")]);
+    let arguments = ["fetch", &server.url, "--count=3", "--interval=0.01", "--raw"];
+    let (code, stdout, stderr) = Directory::new().end_of(&arguments, &[]);
+    assert_eq!((code, &*stdout), (1, "up 1\nup 1\n"));
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn who_does_not_answer_is_named() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    let (code, stdout, stderr) = Directory::new().end_of(&["fetch", &url], &[]);
+    assert_eq!((code, &*stdout), (1, ""));
+    let expected = format!("error: {url}: cannot connect: Connection refused (os error 111)\n");
+    assert_eq!(stderr, expected);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for (arguments, expected) in [
+        (
+            &["https://localhost/"][..],
+            "invalid value 'https://localhost/' for '<URL>': this version cannot fetch over https",
+        ),
+        (
+            &["localhost:9999"],
+            "invalid value 'localhost:9999' for '<URL>': expected `http://HOST:PORT/PATH`",
+        ),
+        (&[], "the following required arguments were not provided: <URL>"),
+        (
+            &["http://localhost/", "--count=0"],
+            "invalid value '0' for '--count <N>': 0 is not in 1..18446744073709551615",
+        ),
+        (
+            &["http://localhost/", "--timeout=0"],
+            "invalid value '0' for '--timeout <SECONDS>': expected a number of seconds above 0, \
+             such as 0.5",
+        ),
+        (
+            &["http://localhost/", "--header=Authorization secret"],
+            "invalid value for '--header': expected 'NAME: VALUE'",
+        ),
+    ] {
+        let (code, stdout, stderr) =
+            Directory::new().end_of(&[&["fetch"], arguments].concat(), &[]);
+        assert_eq!((code, &*stdout, &*stderr), (2, "", &*format!("error: {expected}\n")));
+    }
+}

@@ -1,0 +1,10 @@
+//! The program from outside.
+
+mod fetch;
+mod hostile;
+mod labels;
+mod lifecycle;
+mod page;
+mod real;
+mod settings;
+mod support;
