@@ -1,0 +1,122 @@
+//! narthex: borrowed lookups, `gather()`, and an encoder that is kept.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+
+use narthex_core::{Child, Counter, Family, Gauge, Histogram, Metric, Registry};
+use narthex_format::{Encoder, Format};
+use narthex_macros::Labels;
+
+use super::{Kind, Looker, Participant, Work, cycle};
+use crate::workload::{self, BUCKETS, COUNTER, GAUGE, HELP, HISTOGRAM};
+
+pub struct Narthex;
+
+#[derive(Labels)]
+#[narthex(crate = "narthex_core")]
+struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    status: &'a str,
+}
+
+impl Participant for Narthex {
+    fn name(&self) -> &'static str {
+        "narthex"
+    }
+
+    fn increment(&self) -> Work {
+        let counter = Counter::builder(COUNTER, HELP).register(&Registry::new()).unwrap();
+        Work::new(move |operations| {
+            for _ in operations {
+                black_box(&counter).inc();
+            }
+        })
+    }
+
+    fn increment_labelled(&self, labels: &'static [workload::Labels]) -> Work {
+        let builder = Family::<Counter, Request<'static>>::builder(COUNTER, HELP);
+        let family = builder.register(&Registry::new()).unwrap();
+        Work::new(move |operations| {
+            for at in operations {
+                let [method, path, status] = cycle(labels, at);
+                family.with(&Request { method, path, status }).inc();
+            }
+        })
+    }
+
+    fn set(&self) -> Work {
+        let gauge = Gauge::builder(GAUGE, HELP).register(&Registry::new()).unwrap();
+        let values = workload::values();
+        Work::new(move |operations| {
+            for at in operations {
+                black_box(&gauge).set(cycle(values, at));
+            }
+        })
+    }
+
+    fn observe(&self) -> Work {
+        let builder = Histogram::builder(HISTOGRAM, HELP).buckets(BUCKETS);
+        let histogram = builder.register(&Registry::new()).unwrap();
+        let values = workload::values();
+        Work::new(move |operations| {
+            for at in operations {
+                black_box(&histogram).observe(cycle(values, at));
+            }
+        })
+    }
+
+    fn family(&self, kind: Kind) -> Box<dyn super::Family> {
+        let registry = Registry::new();
+        match kind {
+            Kind::Counter => {
+                let family = Family::builder(COUNTER, HELP).register(&registry).unwrap();
+                let record = |child: Child<'_, Counter>, value| child.inc_by(value as u64);
+                Box::new(Page { registry, family, record, encoder: None })
+            }
+            Kind::Gauge => {
+                let family = Family::builder(GAUGE, HELP).register(&registry).unwrap();
+                let record = |child: Child<'_, Gauge>, value| child.set(value);
+                Box::new(Page { registry, family, record, encoder: None })
+            }
+            Kind::Histogram => {
+                let builder = Family::builder(HISTOGRAM, HELP);
+                let family = builder.buckets(BUCKETS).register(&registry).unwrap();
+                let record = |child: Child<'_, Histogram>, value| child.observe(value);
+                Box::new(Page { registry, family, record, encoder: None })
+            }
+        }
+    }
+}
+
+struct Page<M: Metric> {
+    registry: Registry,
+    family: Family<M, Request<'static>>,
+    record: fn(Child<'_, M>, f64),
+    /// Made by the first scrape: it belongs to whoever serves the page, not to the family.
+    encoder: Option<Encoder>,
+}
+
+impl<M: Metric> Page<M> {
+    fn encode(&mut self, mut sink: impl FnMut(&[u8])) {
+        let encoder = self.encoder.get_or_insert_with(|| Encoder::new(Format::TEXT));
+        let Ok(()) = encoder.encode(&self.registry.gather(), |chunk| {
+            sink(chunk);
+            Ok::<(), Infallible>(())
+        });
+    }
+}
+
+impl<M: Metric> super::Family for Page<M> {
+    fn record(&self, &[method, path, status]: &workload::Labels, value: f64) {
+        (self.record)(self.family.with(&Request { method, path, status }), value);
+    }
+
+    fn render(&mut self, page: &mut Vec<u8>) {
+        self.encode(|chunk| page.extend_from_slice(chunk));
+    }
+
+    fn stream(&mut self, sink: &mut Looker) {
+        self.encode(|chunk| sink.look(chunk));
+    }
+}

@@ -1,0 +1,126 @@
+//! Hot paths: counting, setting and observing, on one thread and on two.
+
+use crate::participant::{Participant, Work};
+use crate::row::Condition::{AtMost, Faster, ShareOf};
+use crate::row::Peer::{Best, BestCorrect, Named};
+use crate::row::{Condition, Gate, Row};
+use crate::timing::{self, Effort, Sample};
+use crate::workload;
+
+/// Label sets that a busy service sees all the time.
+const HOT_SERIES: usize = 2500;
+
+pub fn rows() -> Vec<Row> {
+    let increment = |participant: &dyn Participant| participant.increment();
+    let observe = |participant: &dyn Participant| participant.observe();
+    let labelled = |series| {
+        move |participant: &dyn Participant| {
+            participant.increment_labelled(workload::random_labels(series))
+        }
+    };
+    vec![
+        row(
+            "resolved counter inc, 1 thread",
+            vec![AtMost(3.0), Faster(2.5, Best)],
+            increment,
+            RESOLVED_OPERATIONS,
+            timing::alone,
+        ),
+        row(
+            "resolved counter inc, 2 threads on one series",
+            vec![Faster(10.0, Best)],
+            increment,
+            RESOLVED_OPERATIONS,
+            timing::on_two_threads,
+        ),
+        Row {
+            unit: "x",
+            ..row(
+                "resolved counter inc, 2 threads over 1",
+                vec![AtMost(1.15)],
+                increment,
+                RESOLVED_OPERATIONS,
+                |work, operations| {
+                    let one = timing::alone(work, operations.clone());
+                    timing::on_two_threads(work, operations) / one
+                },
+            )
+        },
+        row(
+            "labelled inc, 3 strings, 2500 series, 1 thread",
+            vec![ShareOf(0.65, Named("prometheus")), ShareOf(0.4, BestCorrect)],
+            labelled(HOT_SERIES),
+            LABELLED_OPERATIONS,
+            timing::alone,
+        ),
+        row(
+            "labelled inc, 3 strings, 2500 series, 2 threads",
+            vec![Faster(4.0, BestCorrect), Faster(3.5, Named("prometheus"))],
+            labelled(HOT_SERIES),
+            LABELLED_OPERATIONS,
+            timing::on_two_threads,
+        ),
+        row(
+            "labelled inc, 3 strings, 100k random series",
+            vec![Faster(1.6, Best)],
+            labelled(100_000),
+            COLD_OPERATIONS,
+            timing::alone,
+        ),
+        row(
+            "labelled inc, 3 strings, 1M random series",
+            vec![Faster(1.4, Best)],
+            labelled(1_000_000),
+            COLD_OPERATIONS,
+            timing::alone,
+        ),
+        row("gauge set", vec![AtMost(0.8)], |p| p.set(), RESOLVED_OPERATIONS, timing::alone),
+        row(
+            "histogram observe, 12 buckets, 1 thread",
+            vec![Faster(3.0, Best)],
+            observe,
+            RESOLVED_OPERATIONS,
+            timing::alone,
+        ),
+        row(
+            "histogram observe, 12 buckets, 2 threads",
+            vec![Faster(8.0, Best)],
+            observe,
+            RESOLVED_OPERATIONS,
+            timing::on_two_threads,
+        ),
+    ]
+}
+
+/// Operations a round: a fraction of a millisecond, which mostly passes in one piece.
+const RESOLVED_OPERATIONS: usize = 1 << 16;
+const LABELLED_OPERATIONS: usize = 1 << 13;
+/// More: they are to miss the caches by themselves, not because another participant had them.
+const COLD_OPERATIONS: usize = 1 << 16;
+
+fn row(
+    name: &'static str,
+    gate: Vec<Condition>,
+    start: impl Fn(&dyn Participant) -> Work + 'static,
+    operations: usize,
+    time: impl Fn(&Work, std::ops::Range<usize>) -> f64 + 'static,
+) -> Row {
+    let measure = move |participants: &[Box<dyn Participant>], effort: Effort| -> Vec<Sample> {
+        let mut works: Vec<Work> = participants.iter().map(|p| start(&**p)).collect();
+        for work in &works {
+            // All of the input once, so that every series is there.
+            work.run()(0..workload::LONGEST_INPUT);
+            work.settle();
+        }
+        timing::in_turn(effort.rounds(), &mut works, |work, round| {
+            // Each round goes on in the input where the last one stopped, or it would find in the
+            // caches what it is about to replay. What runs before it, off the clock, brings back
+            // what this participant had there until another one's turn.
+            let first = (2 * round + 1) * operations;
+            work.run()(first - operations..first);
+            work.settle();
+            time(work, first..first + operations)
+        })
+    };
+    Row { name, unit: "ns", gate: Gate(gate), measure: Box::new(measure) }
+}

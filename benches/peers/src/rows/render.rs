@@ -1,0 +1,116 @@
+//! Pages: a scrape in the text format, from the registry to the bytes.
+
+use std::hint::black_box;
+
+use super::{counted, filled};
+use crate::allocations;
+use crate::participant::{Family, Kind, Looker, Participant};
+use crate::row::Condition::{AtMost, Faster};
+use crate::row::Peer::Named;
+use crate::row::{Gate, Measure, Row};
+use crate::timing::{self, Effort, Sample};
+
+pub fn rows() -> Vec<Row> {
+    let pages = [
+        (
+            "text of 100k counters, streamed",
+            "text of 100k counters into a reused buffer",
+            (Kind::Counter, 100_000),
+            vec![
+                AtMost(14.0),
+                Faster(3.5, Named("measured")),
+                Faster(15.0, Named("prometheus-client")),
+                Faster(100.0, Named("prometheus")),
+            ],
+        ),
+        (
+            "text of 100k gauges of 17 digits, streamed",
+            "text of 100k gauges of 17 digits into a reused buffer",
+            (Kind::Gauge, 100_000),
+            vec![AtMost(35.0)],
+        ),
+        (
+            "text of 10k histograms of 12 buckets, streamed",
+            "text of 10k histograms of 12 buckets into a reused buffer",
+            (Kind::Histogram, 10_000),
+            vec![AtMost(250.0), Faster(4.5, Named("measured"))],
+        ),
+    ];
+    let timed = pages.into_iter().flat_map(|(streamed_name, buffered_name, series, gate)| {
+        let row = |name, gate, measure| Row { name, unit: "ns/series", gate: Gate(gate), measure };
+        [
+            row(streamed_name, gate.clone(), streamed(series)),
+            row(buffered_name, gate, buffered(series)),
+        ]
+    });
+    let counts = [
+        Row {
+            name: "allocations of a steady scrape, 100k counters",
+            unit: "allocations",
+            gate: Gate(vec![AtMost(0.0)]),
+            measure: counted(|participant| allocations(participant, 100_000)),
+        },
+        Row {
+            name: "allocations of a steady scrape that 99k more counters add",
+            unit: "allocations",
+            gate: Gate(vec![AtMost(0.0)]),
+            measure: counted(|participant| {
+                allocations(participant, 100_000) - allocations(participant, 1000)
+            }),
+        },
+    ];
+    timed.chain(counts).collect()
+}
+
+/// Pages into a sink that looks at every byte and keeps none, as a socket would be written to.
+fn streamed(series: (Kind, usize)) -> Measure {
+    Box::new(move |participants, effort| {
+        time(participants, effort, series, |family| {
+            let mut sink = Looker::default();
+            family.stream(&mut sink);
+            black_box(sink.seen);
+        })
+    })
+}
+
+/// Pages as a whole in memory. There is one buffer for all: what a page costs does not depend on
+/// whose page was there before.
+fn buffered(series: (Kind, usize)) -> Measure {
+    Box::new(move |participants, effort| {
+        let mut page = Vec::new();
+        time(participants, effort, series, |family| {
+            page.clear();
+            family.render(&mut page);
+            black_box(&page);
+        })
+    })
+}
+
+/// Nanoseconds a series of whole scrapes, collecting included.
+fn time(
+    participants: &[Box<dyn Participant>],
+    effort: Effort,
+    (kind, series): (Kind, usize),
+    mut scrape: impl FnMut(&mut dyn Family),
+) -> Vec<Sample> {
+    let mut families: Vec<_> = participants.iter().map(|p| filled(&**p, kind, series)).collect();
+    families.iter_mut().for_each(|family| scrape(&mut **family));
+    timing::in_turn(effort.rounds(), &mut families, |family, _| {
+        let start = timing::own_time();
+        scrape(&mut **family);
+        timing::nanoseconds_each(timing::own_time() - start, series)
+    })
+}
+
+/// Counted at the third scrape, when whatever is kept from scrape to scrape has its size.
+fn allocations(participant: &dyn Participant, series: usize) -> f64 {
+    let mut family = filled(participant, Kind::Counter, series);
+    let mut page = Vec::new();
+    for _ in 0..2 {
+        page.clear();
+        family.render(&mut page);
+    }
+    page.clear();
+    let ((), heap) = allocations::count(|| family.render(&mut page));
+    heap.allocations as f64
+}
