@@ -104,6 +104,24 @@ impl Buckets {
     }
 }
 
+/// Two lists are equal where they give the same buckets.
+impl PartialEq for Buckets {
+    fn eq(&self, other: &Self) -> bool {
+        self.clone().bounds() == other.clone().bounds()
+    }
+}
+
+/// What a builder of an instrument with buckets collects.
+pub trait TakeBuckets {
+    fn take_buckets(&mut self, buckets: Buckets);
+}
+
+impl TakeBuckets for Buckets {
+    fn take_buckets(&mut self, buckets: Buckets) {
+        *self = buckets;
+    }
+}
+
 impl Default for Buckets {
     fn default() -> Self {
         Self::new(Self::DEFAULT)

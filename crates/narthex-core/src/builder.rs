@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_model::{Label, LabelName, Metadata, MetricName, NameError};
+use narthex_model::{Label, LabelName, Metadata, MetricName, MetricType, NameError};
 
-use crate::buckets::Buckets;
+use crate::buckets::{Buckets, TakeBuckets};
 use crate::error::{Fault, RegisterError};
 use crate::family::DynamicFamily;
-use crate::instrument::{Counter, Gauge, Histogram, Metric, sealed::Kind};
-use crate::registry::{Registered, Registry, Source, sealed};
+use crate::instrument::{
+    Counter, Cumulative, Gauge, GaugeHistogram, Histogram, Metric, StateSet, Summary, Total,
+    Unknown, sealed::Kind,
+};
+use crate::registry::{Kept, Registered, Registry, Source, sealed};
 use crate::storage::{MAX_LABELS, Options};
 
 /// Describes an instrument or family until it is registered.
@@ -31,7 +34,12 @@ pub struct Builder<I: Instrument> {
 /// Something a [`Builder`] builds: an instrument or a family of them.
 ///
 /// This trait is sealed.
-pub trait Instrument: Create + Registered {}
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an instrument",
+    note = "an instrument is a `Counter`, `Gauge`, `Histogram` or the like, or a `Family` of one; \
+            in a struct that derives `Metrics`, a field of metrics takes `#[metric(flatten)]`"
+)]
+pub trait Instrument: Create + Registered + Clone + Send + Sync + 'static {}
 
 /// A new instrument, and what its registry keeps of it.
 pub(crate) type Created<I> = (I, Arc<dyn Source>);
@@ -42,7 +50,10 @@ pub trait Create: Sized {
     type Metric: Metric;
 
     /// What the builder collects beside names, help text and labels.
-    type Config: Clone + Send + Sync + std::fmt::Debug;
+    type Config: Clone + PartialEq + Send + Sync + std::fmt::Debug + 'static;
+
+    /// What an error calls the configuration.
+    const CONFIG: &'static str = <Self::Metric as Kind>::CONFIG;
 
     /// The names of the labels, in the order in which lookups give values.
     fn label_names(given: &[String]) -> Vec<String>;
@@ -63,7 +74,9 @@ pub trait Labelled: Instrument {}
 pub(crate) type ConfigOf<M> = <M as Kind>::Config;
 
 impl<I: Instrument> Builder<I> {
-    pub(crate) fn new(name: impl Into<String>, help: impl Into<String>) -> Self
+    /// Starts a description, for code that is generic over the instrument; `Counter::builder` and
+    /// its siblings do the same.
+    pub fn new(name: impl Into<String>, help: impl Into<String>) -> Self
     where
         I::Config: Default,
     {
@@ -114,12 +127,35 @@ impl<I: Instrument> Builder<I> {
     /// Returns a [`RegisterError`] that names what is wrong: a bad or reserved name, an empty help
     /// text, bad buckets, or a clash with something that is registered. Nothing is registered then.
     pub fn register(self, registry: &Registry) -> Result<I, RegisterError> {
-        let family = self.name.clone();
+        let family = registry.prefixed(&self.name);
         let fail = |fault| RegisterError::new(&family, fault);
         let (metadata, names) = self.describe().map_err(fail)?;
-        let (built, source) = I::create(names, self.config, self.options).map_err(fail)?;
-        registry.register_source(metadata, source)?;
-        Ok(built)
+        let Self { config, options, .. } = self;
+        let (instrument, source) =
+            I::create(names.clone(), config.clone(), options).map_err(fail)?;
+        let kept = Kept { instrument, label_names: names, config, options };
+        registry.register_instrument(metadata, source, kept)
+    }
+
+    /// The instrument that `registry` has under this very description, registered now if it has
+    /// none.
+    ///
+    /// ```
+    /// use narthex_core::{Counter, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// let jobs = || Counter::builder("jobs_total", "Jobs done.").get_or_register(&registry);
+    /// jobs()?.inc();
+    /// jobs()?.inc();
+    /// assert_eq!(registry.gather().value("jobs_total", &[]), Some(2.0));
+    /// # Ok::<(), narthex_core::RegisterError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns a [`RegisterError`] as [`register`](Self::register) does. Where the name is taken by
+    /// an instrument that was described otherwise, the error says what differs.
+    pub fn get_or_register(self, registry: &Registry) -> Result<I, RegisterError> {
+        self.register(&registry.reusing())
     }
 
     fn describe(&self) -> Result<(Metadata, Vec<LabelName>), Fault> {
@@ -149,6 +185,10 @@ impl<I: Instrument> Builder<I> {
             .collect::<Result<_, _>>()
             .map_err(Fault::Name)?;
         let mut sorted = names.clone();
+        if I::Metric::TYPE == MetricType::StateSet {
+            // OpenMetrics 1.0, StateSet: the label of the states is named as the family.
+            sorted.push(self.label_name(&self.name).map_err(Fault::Name)?);
+        }
         sorted.sort();
         let metadata = Metadata::new(name, I::Metric::TYPE, &self.help)
             .with_unit(&self.unit)
@@ -163,11 +203,23 @@ impl<I: Instrument> Builder<I> {
     }
 }
 
-impl<I: Instrument<Metric = Histogram, Config = ConfigOf<Histogram>>> Builder<I> {
+impl<I: Instrument<Config: TakeBuckets>> Builder<I> {
     /// Sets the buckets; by default [`Buckets::DEFAULT`].
     #[must_use]
     pub fn buckets(mut self, buckets: impl Into<Buckets>) -> Self {
-        self.config = buckets.into();
+        self.config.take_buckets(buckets.into());
+        self
+    }
+}
+
+impl<I: Instrument<Metric: Cumulative>> Builder<I> {
+    /// Shows since when each series counts, in formats that can; by default it is not shown.
+    ///
+    /// A reader then knows what was counted before its first scrape. It takes 8 bytes a series, and
+    /// protobuf pages become longer by about 14; OpenMetrics shows it on request.
+    #[must_use]
+    pub fn created(mut self) -> Self {
+        self.options.created = true;
         self
     }
 }
@@ -270,4 +322,4 @@ macro_rules! lone_instruments {
     )* };
 }
 
-lone_instruments!(Counter Gauge Histogram);
+lone_instruments!(Counter Gauge Histogram GaugeHistogram StateSet Summary Total Unknown);

@@ -1,6 +1,6 @@
 //! The time that decides what is old; tests move it.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 #[cfg(test)]
 use std::{cell::Cell, time::Duration};
 
@@ -10,6 +10,14 @@ pub(crate) fn now() -> Instant {
     return Instant::now() + AHEAD.get();
     #[cfg(not(test))]
     Instant::now()
+}
+
+/// Milliseconds since the Unix epoch, for what is shown.
+pub(crate) fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    #[cfg(test)]
+    let since = since + AHEAD.get();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Data that does not live in narthex instruments.
 
-use narthex_model::{Metadata, MetricFamily};
+use narthex_model::{Metadata, MetricFamily, Problem};
 
 /// A source of metric families that are made afresh at each gather, such as the state of the
 /// operating system or of another library.
@@ -41,6 +41,14 @@ pub trait Collector: Send + Sync + 'static {
 
     /// Adds the families of this moment.
     fn collect(&self, families: &mut Vec<MetricFamily>);
+
+    /// What [`collect`](Self::collect) has to leave out, and why.
+    ///
+    /// It is asked after each `collect`, for the [problems](narthex_model::Scrape::problems) of that
+    /// scrape. By default nothing is left out.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
 }
 
 impl<T: Collector + ?Sized> Collector for std::sync::Arc<T> {
@@ -50,5 +58,9 @@ impl<T: Collector + ?Sized> Collector for std::sync::Arc<T> {
 
     fn collect(&self, families: &mut Vec<MetricFamily>) {
         (**self).collect(families);
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        (**self).problems()
     }
 }

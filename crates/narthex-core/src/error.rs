@@ -1,6 +1,7 @@
 //! The one error of setting up instruments.
 
 use std::fmt;
+use std::time::Duration;
 
 use narthex_model::{BoundsError, MetadataError, MetricName, NameError};
 
@@ -30,10 +31,26 @@ pub enum Fault {
     BucketList(String),
     TooManyLabels { got: usize, most: usize },
     TooManyBuckets { got: usize, most: usize },
+    TooManyObjectives { got: usize, most: usize },
+    Objective { quantile: f64, error: f64, fault: ObjectiveFault },
+    AgeBuckets { got: u32, most: u32 },
+    MaxAge { got: Duration },
     NoHelp,
+    NoStates,
+    EmptyState { at: usize },
+    StateTwice { state: String },
     Taken { by: String },
     SampleName { name: String, family: MetricName },
     Differs { what: &'static str },
+}
+
+/// What is wrong with an objective of a summary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ObjectiveFault {
+    Quantile,
+    Error,
+    Twice,
+    TooFine { least: f64 },
 }
 
 impl RegisterError {
@@ -66,7 +83,24 @@ impl fmt::Display for RegisterError {
             Fault::TooManyBuckets { got, most } => {
                 write!(f, "it has {got} buckets, and {most} is the most a histogram can have")
             }
+            Fault::TooManyObjectives { got, most } => {
+                write!(f, "it has {got} objectives, and {most} is the most a summary can have")
+            }
+            Fault::Objective { quantile, error, fault } => {
+                write!(f, "in the objective `({quantile}, {error})`, {fault}")
+            }
+            Fault::AgeBuckets { got, most } => {
+                write!(f, "it has {got} age buckets, and a summary has 1 to {most}")
+            }
+            Fault::MaxAge { got } => {
+                write!(f, "its greatest age of {got:?} is too short for its age buckets")
+            }
             Fault::NoHelp => f.write_str("its help text is empty"),
+            Fault::NoStates => f.write_str("a state set needs at least one state"),
+            Fault::EmptyState { at } => write!(f, "state {} is empty", at + 1),
+            Fault::StateTwice { state } => {
+                write!(f, "state `{}` is given twice", state.escape_debug())
+            }
             Fault::Taken { by } => write!(f, "the name is taken by {by}"),
             Fault::SampleName { name, family } => {
                 write!(f, "both it and `{family}` would export `{name}`")
@@ -80,3 +114,18 @@ impl fmt::Display for RegisterError {
 }
 
 impl std::error::Error for RegisterError {}
+
+impl fmt::Display for ObjectiveFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quantile => f.write_str("the quantile is not from 0 to 1"),
+            Self::Error => f.write_str("the error is not above 0 and below 1"),
+            Self::Twice => f.write_str("the quantile is one that another objective has"),
+            Self::TooFine { least } => write!(
+                f,
+                "the error is so small that most observations would be kept: {least:.1e} is the \
+                 least for this quantile"
+            ),
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use narthex_model::LabelName;
 
-pub use dynamic::{DynamicFamily, LabelCountError};
+pub use dynamic::{DynamicFamily, LabelCountError, LabelError};
 
 use crate::builder::{Builder, ConfigOf, Create, Created, Instrument, Labelled};
 use crate::error::Fault;
@@ -55,7 +55,10 @@ pub struct Family<M: Metric, L: Labels> {
 
 impl<M: Metric, L: Labels> Family<M, L> {
     /// Starts a family; `help` says what its series have in common.
-    pub fn builder(name: impl Into<String>, help: impl Into<String>) -> Builder<Self> {
+    pub fn builder(name: impl Into<String>, help: impl Into<String>) -> Builder<Self>
+    where
+        L: 'static,
+    {
         Builder::new(name, help)
     }
 
@@ -181,9 +184,9 @@ impl<M: Metric, L: Labels> fmt::Debug for Family<M, L> {
     }
 }
 
-impl<M: Metric, L: Labels> Instrument for Family<M, L> {}
+impl<M: Metric, L: Labels + 'static> Instrument for Family<M, L> {}
 
-impl<M: Metric, L: Labels> Labelled for Family<M, L> {}
+impl<M: Metric, L: Labels + 'static> Labelled for Family<M, L> {}
 
 impl<M: Metric, L: Labels> Create for Family<M, L> {
     type Metric = M;

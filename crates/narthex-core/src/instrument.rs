@@ -1,8 +1,17 @@
 //! The instruments, each in its own file, and what they have in common.
 
+mod computed;
 mod counter;
+mod exemplars;
 mod gauge;
+mod gauge_histogram;
 mod histogram;
+mod info;
+mod state_set;
+mod summary;
+mod total;
+mod unknown;
+mod whole;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,31 +21,56 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use narthex_model::{Column, LabelName, Metadata, MetricFamily, MetricType};
+use narthex_model::{Column, Exemplars, LabelName, Metadata, MetricFamily, MetricType};
 
+pub use computed::{Computed, Reading};
 pub use counter::Counter;
-pub use gauge::{Gauge, InProgress};
-pub use histogram::{Histogram, Timer};
+pub use gauge::Gauge;
+pub use gauge_histogram::GaugeHistogram;
+pub use histogram::{Histogram, NativeLimits};
+pub use info::Info;
+pub use state_set::{StateError, StateSet};
+pub use summary::Summary;
+pub use total::Total;
+pub use unknown::Unknown;
 
 use crate::error::Fault;
 use crate::registry::Source;
+use crate::storage::slots::SeriesId;
 use crate::storage::{DenseSeries, Options, Series, Snapshot, Store};
+use exemplars::SeriesExemplars;
 
-/// An instrument that a family can have one of for each label set: [`Counter`], [`Gauge`] or
+/// An instrument that a family can have one of for each label set, such as a [`Counter`] or a
 /// [`Histogram`].
 ///
 /// This trait is sealed.
 pub trait Metric: sealed::Kind {}
 
+/// An instrument that adds up what it counts from some time on: a [`Counter`], a [`Histogram`] or a
+/// [`Summary`].
+///
+/// This trait is sealed.
+pub trait Cumulative: Metric {}
+
+impl Cumulative for Counter {}
+impl Cumulative for Histogram {}
+impl Cumulative for Summary {}
+
 pub(crate) mod sealed {
-    use super::{Arc, Column, Fault, MetricType, OwnedSeries, SeriesShared, Snapshot, Source};
+    use super::{
+        Arc, Column, Fault, Metadata, MetricFamily, MetricType, OwnedSeries, SeriesId,
+        SeriesShared, Snapshot, Source,
+    };
 
     /// What narthex knows of an instrument's type.
     pub trait Kind: Sized + Clone + Send + Sync + 'static {
         const TYPE: MetricType;
 
         /// What a builder collects.
-        type Config: Default + Clone + Send + Sync + std::fmt::Debug;
+        type Config: Default + Clone + PartialEq + Send + Sync + std::fmt::Debug + 'static;
+
+        /// What an error calls the configuration.
+        const CONFIG: &'static str = "settings";
 
         /// The checked configuration, shared by all series of a family.
         type Shape: Send + Sync;
@@ -52,6 +86,24 @@ pub(crate) mod sealed {
 
         /// The values of all series of a snapshot.
         fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column;
+
+        /// The family of a snapshot: by default its series as they are stored.
+        fn family(
+            shared: &SeriesShared<Self>,
+            metadata: &Arc<Metadata>,
+            snapshot: Snapshot,
+        ) -> Option<MetricFamily> {
+            let column = Self::column(shared, &snapshot);
+            MetricFamily::from_parts(metadata.clone(), snapshot.series, column).ok()
+        }
+
+        /// When a series was last reset, in milliseconds since the Unix epoch.
+        fn reset_at(_: &SeriesShared<Self>, _: SeriesId) -> Option<i64> {
+            None
+        }
+
+        /// Frees what removed series have left beside their records.
+        fn sweep(_: &SeriesShared<Self>, _: &Snapshot) {}
 
         /// An instrument on its own, without labels.
         fn alone(shape: Self::Shape) -> Result<Self, Fault>;
@@ -69,6 +121,7 @@ pub struct SeriesShared<M: sealed::Kind> {
     store: Store,
     shape: M::Shape,
     refused: Refused,
+    exemplars: SeriesExemplars,
     /// Where handles of removed series count: shown nowhere.
     void: Box<[AtomicU64]>,
 }
@@ -80,7 +133,8 @@ impl<M: Metric> SeriesShared<M> {
         let words = M::value_words(&shape);
         let store = Store::new(names, words, options);
         let void = (0..words).map(|_| AtomicU64::new(0)).collect();
-        Self { store, shape, refused: Refused::default(), void }
+        let exemplars = SeriesExemplars::default();
+        Self { store, shape, refused: Refused::default(), exemplars, void }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -121,6 +175,21 @@ impl<M: Metric> SeriesShared<M> {
         self.child(self.store.with_dense(index, values))
     }
 
+    /// The series of a snapshot, in the order of its rows.
+    fn ids(&self, snapshot: &Snapshot) -> Vec<SeriesId> {
+        let mut ids = Vec::with_capacity(snapshot.len());
+        snapshot.for_each_record(|position, record| ids.push(self.id(position, record)));
+        ids
+    }
+
+    /// The series of a record that a snapshot shows.
+    fn id(&self, position: u32, record: &[AtomicU64]) -> SeriesId {
+        let generation = record[self.void.len()].load(Relaxed) as u32;
+        // Odd while it is live. A series that was removed meanwhile is shown once more.
+        let generation = if generation & 1 == 1 { generation } else { generation.wrapping_sub(1) };
+        SeriesId { position, generation }
+    }
+
     #[inline(always)]
     fn child<'f>(&'f self, series: Option<Series<'f>>) -> Child<'f, M> {
         let place = match series {
@@ -152,8 +221,30 @@ impl<M: Metric> Source for SeriesShared<M> {
     fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
         self.store.sweep();
         let snapshot = self.store.snapshot();
-        let column = M::column(self, &snapshot);
-        MetricFamily::from_parts(metadata.clone(), snapshot.series, column).ok()
+        M::sweep(self, &snapshot);
+        let exemplars = self.exemplars.slots();
+        if exemplars.is_none() && !self.store.shows_created() {
+            return M::family(self, metadata, snapshot);
+        }
+        let series = self.ids(&snapshot);
+        if let Some(exemplars) = exemplars {
+            exemplars.sweep(&self.store, &snapshot);
+        }
+        let mut family = M::family(self, metadata, snapshot)?;
+        if self.store.shows_created() {
+            // After the values, for a look at them may be what resets a histogram.
+            let created =
+                |id: &SeriesId| M::reset_at(self, *id).or_else(|| self.store.created(id.position));
+            family = family.with_created(series.iter().map(created).collect()).ok()?;
+        }
+        if let Some(exemplars) = exemplars {
+            let mut shown = Exemplars::new();
+            for (row, id) in series.iter().enumerate() {
+                exemplars.look(*id, |latest| latest.show(row, &mut shown));
+            }
+            family = family.with_exemplars(shown).ok()?;
+        }
+        Some(family)
     }
 
     fn refused(&self) -> u64 {
@@ -196,6 +287,13 @@ impl<'f, M: Metric> Child<'f, M> {
         }
     }
 
+    /// The series, unless it was removed.
+    fn id(self) -> Option<SeriesId> {
+        let position = self.position()?;
+        let generation = self.shared.store.live_generation(position)?;
+        Some(SeriesId { position, generation })
+    }
+
     fn position(self) -> Option<u32> {
         match self.place {
             Place::Record(series) => Some(series.position),
@@ -229,6 +327,17 @@ pub struct OwnedSeries<M: sealed::Kind> {
 }
 
 impl<M: Metric> OwnedSeries<M> {
+    /// An instrument on its own: the one series of a family without labels.
+    fn alone(shape: M::Shape) -> Self {
+        let shared = Arc::new(SeriesShared::new(Vec::new(), shape, Options::default()));
+        Self::new(&shared, shared.with(&[]))
+    }
+
+    /// What a registry gathers of an instrument on its own.
+    fn source(&self) -> Option<Arc<dyn Source>> {
+        self.shared.store.names().is_empty().then(|| self.shared.clone() as Arc<dyn Source>)
+    }
+
     pub(crate) fn new(shared: &Arc<SeriesShared<M>>, child: Child<'_, M>) -> Self {
         let position = child.position();
         let record = position.and_then(|position| shared.store.owned(position));
@@ -250,6 +359,12 @@ impl<M: Metric> OwnedSeries<M> {
 }
 
 impl<M: Metric> OwnedSeries<M> {
+    /// The series, unless it was removed.
+    fn id(&self) -> Option<SeriesId> {
+        let (_, _, generation) = self.record.as_ref().filter(|_| self.is_live())?;
+        Some(SeriesId { position: self.position, generation: *generation })
+    }
+
     /// Whether the series has not been removed.
     fn is_live(&self) -> bool {
         !std::ptr::eq(self.values(), &*self.shared.void)

@@ -1,16 +1,24 @@
 //! The registry: what is exported, under which names, gathered into one scrape.
 
 mod names;
+mod scope;
+mod transaction;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use narthex_model::{Label, LabelName, Metadata, MetricFamily, MetricName, Problem, Scrape};
+use narthex_model::{LabelName, Metadata, MetricFamily, MetricName, Problem, Scrape};
 use parking_lot::RwLock;
 
 use self::names::Names;
+use self::scope::{Existing, Scope};
+use crate::builder::Instrument;
 use crate::collector::Collector;
 use crate::error::{Fault, RegisterError};
+use crate::storage::Options;
+
+pub use self::scope::RegistryBuilder;
 
 /// A set of instruments and collectors that are exported together.
 ///
@@ -27,15 +35,12 @@ use crate::error::{Fault, RegisterError};
 /// # Ok::<(), narthex_core::RegisterError>(())
 /// ```
 #[derive(Clone)]
-pub struct Registry(Arc<Inner>);
-
-struct Inner {
-    prefix: String,
-    const_labels: Vec<Label>,
-    state: RwLock<State>,
+pub struct Registry {
+    scope: Arc<Scope>,
+    state: Arc<RwLock<State>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     names: Names,
     /// Replaced as a whole on change, so that a gather holds no lock while it runs.
@@ -49,8 +54,54 @@ struct Entry {
 }
 
 enum EntryKind {
-    Instrument { metadata: Arc<Metadata>, source: Arc<dyn Source> },
-    Foreign(Arc<dyn Collector>),
+    Instrument {
+        metadata: Arc<Metadata>,
+        source: Arc<dyn Source>,
+        shows_created: bool,
+        /// What makes another handle to the instrument: [`Kept`] of its type.
+        kept: Arc<AnyKept>,
+    },
+    Foreign {
+        collector: Arc<dyn Collector>,
+        scope: Arc<Scope>,
+    },
+}
+
+/// What a registry keeps of an instrument to hand it out again.
+pub(crate) struct Kept<I: Instrument> {
+    pub(crate) instrument: I,
+    /// In the order in which lookups give values.
+    pub(crate) label_names: Vec<LabelName>,
+    pub(crate) config: I::Config,
+    pub(crate) options: Options,
+}
+
+/// A [`Kept`] of any type.
+type AnyKept = dyn Any + Send + Sync;
+
+impl<I: Instrument> Kept<I> {
+    /// The existing instrument if it was described like this one, else what differs.
+    fn like(
+        &self,
+        metadata: &Metadata,
+        existing: (&Metadata, &Arc<AnyKept>),
+    ) -> Result<I, &'static str> {
+        let (described, existing) = existing;
+        if let Some(what) = names::difference(metadata, described) {
+            return Err(what);
+        }
+        let existing = existing.downcast_ref::<Self>().ok_or("Rust type")?;
+        if existing.label_names != self.label_names {
+            return Err("order of label names");
+        }
+        if existing.config != self.config {
+            return Err(I::CONFIG);
+        }
+        if existing.options != self.options {
+            return Err("limits");
+        }
+        Ok(existing.instrument.clone())
+    }
 }
 
 /// What an instrument is to its registry: one family, described elsewhere.
@@ -59,6 +110,11 @@ pub trait Source: Send + Sync {
 
     /// Values it refused so far.
     fn refused(&self) -> u64;
+
+    /// Since when it counts, in milliseconds since the Unix epoch, where it is one series.
+    fn created(&self) -> Option<i64> {
+        None
+    }
 
     /// Lookups so far that were given the overflow series, for the family was full.
     fn overflowed(&self) -> u64 {
@@ -94,7 +150,7 @@ impl Registered for Registration {}
 impl Registry {
     /// An empty registry without prefix or constant labels.
     pub fn new() -> Self {
-        Self::with(String::new(), Vec::new())
+        Self { scope: Arc::default(), state: Arc::default() }
     }
 
     /// The process-wide registry, for programs that want just one.
@@ -105,11 +161,7 @@ impl Registry {
 
     /// Starts a registry with a prefix or constant labels.
     pub fn builder() -> RegistryBuilder {
-        RegistryBuilder { prefix: String::new(), const_labels: Vec::new() }
-    }
-
-    fn with(prefix: String, const_labels: Vec<Label>) -> Self {
-        Self(Arc::new(Inner { prefix, const_labels, state: RwLock::default() }))
+        Self::new().scope()
     }
 
     /// Adds a collector of foreign data.
@@ -118,22 +170,49 @@ impl Registry {
     /// Returns a [`RegisterError`] where a family that the collector describes clashes with what
     /// is registered, or has one of the registry's constant labels; nothing is added then.
     pub fn register(&self, collector: impl Collector) -> Result<Registration, RegisterError> {
-        let families: Result<Vec<_>, _> =
-            collector.describe().into_iter().map(|metadata| self.exported(metadata)).collect();
+        let families: Result<Vec<_>, _> = collector
+            .describe()
+            .into_iter()
+            .map(|metadata| self.scope.exported(metadata))
+            .collect();
         let collector: Arc<dyn Collector> = Arc::new(collector);
         let address = Arc::as_ptr(&collector).addr();
-        self.add(Entry { families: families?, kind: EntryKind::Foreign(collector) })?;
+        let kind = EntryKind::Foreign { collector, scope: self.scope.clone() };
+        let entry = Arc::new(Entry { families: families?, kind });
+        self.state.write().add(&entry)?;
         Ok(Registration { address })
     }
 
-    pub(crate) fn register_source(
+    /// Registers an instrument and gives it back, or the one like it that is registered already,
+    /// where this handle reuses.
+    pub(crate) fn register_instrument<I: Instrument>(
         &self,
         metadata: Metadata,
         source: Arc<dyn Source>,
-    ) -> Result<(), RegisterError> {
-        let metadata = self.exported(metadata)?;
-        let kind = EntryKind::Instrument { metadata: Arc::new(metadata.clone()), source };
-        self.add(Entry { families: vec![metadata], kind })
+        kept: Kept<I>,
+    ) -> Result<I, RegisterError> {
+        let metadata = Arc::new(self.scope.exported(metadata)?);
+        let shows_created = kept.options.created;
+        let kept = Arc::new(kept);
+        let entry = Arc::new(Entry {
+            families: vec![metadata.as_ref().clone()],
+            kind: EntryKind::Instrument {
+                metadata: metadata.clone(),
+                source,
+                shows_created,
+                kept: kept.clone(),
+            },
+        });
+        let mut state = self.state.write();
+        if self.scope.existing == Existing::Reused
+            && let Some(existing) = state.instrument_like(&metadata)
+        {
+            return kept.like(&metadata, existing).map_err(|what| {
+                RegisterError::new(metadata.name().as_str(), Fault::Differs { what })
+            });
+        }
+        state.add(&entry)?;
+        Ok(kept.instrument.clone())
     }
 
     /// Takes an instrument, family or collector out again; its names are free at once.
@@ -141,41 +220,34 @@ impl Registry {
     /// Returns whether it was registered here. Handles to it go on working; they just count into
     /// the void.
     pub fn unregister(&self, registered: &impl Registered) -> bool {
-        let address = registered.address();
-        let mut state = self.0.state.write();
-        let Some(at) = state.entries.iter().position(|entry| entry.address() == address) else {
-            return false;
-        };
-        let mut entries = state.entries.as_ref().clone();
-        let removed = entries.remove(at);
-        for family in &removed.families {
-            state.names.remove(family);
-        }
-        let replaced = std::mem::replace(&mut state.entries, Arc::new(entries));
-        drop(state);
-        // Last: dropping a collector runs user code, which may call back into this registry.
-        drop((replaced, removed));
-        true
+        let removed = self.state.write().remove(registered.address());
+        // The lock is free: dropping a collector runs user code, which may call back into this.
+        removed.is_some()
     }
 
     /// Takes a snapshot of everything that is registered, sorted by name.
     ///
-    /// No lock is held while collectors run, and none that a counting thread could wait for. A
-    /// collector that panics costs its own families; the scrape's
+    /// No lock is held while collectors and the closures of computed instruments run, and none that
+    /// a counting thread could wait for. One that panics costs its own families; the scrape's
     /// [`problems`](Scrape::problems) tell of it.
     pub fn gather(&self) -> Scrape {
-        let entries = self.0.state.read().entries.clone();
+        let entries = self.state.read().entries.clone();
         let mut families = Vec::with_capacity(entries.len());
         let mut problems = Vec::new();
         let mut losses = Vec::new();
         for entry in entries.iter() {
             match &entry.kind {
-                EntryKind::Instrument { metadata, source } => {
-                    families.extend(source.family(metadata));
+                EntryKind::Instrument { metadata, source, shows_created, .. } => {
+                    let family = snapshot(&**source, metadata, &mut problems);
+                    let created = source.created().filter(|_| *shows_created);
+                    families.extend(match created {
+                        None => family,
+                        created => family.and_then(|f| f.with_created(vec![created]).ok()),
+                    });
                     losses.push((metadata.name(), source.refused(), source.overflowed()));
                 }
-                EntryKind::Foreign(collector) => {
-                    self.collect(&**collector, entry, &mut families, &mut problems);
+                EntryKind::Foreign { collector, scope } => {
+                    collect(&**collector, scope, entry, &mut families, &mut problems);
                 }
             }
         }
@@ -203,72 +275,7 @@ impl Registry {
     /// Returns a [`Problem`] where the family has a label that is one of the registry's.
     pub fn with_const_labels(&self, family: MetricFamily) -> Result<MetricFamily, Problem> {
         let name = family.name().clone();
-        self.relabel(family, name)
-    }
-
-    fn relabel(&self, family: MetricFamily, name: MetricName) -> Result<MetricFamily, Problem> {
-        if *family.name() == name && self.0.const_labels.is_empty() {
-            return Ok(family);
-        }
-        family
-            .relabel(name.clone(), &self.0.const_labels)
-            .map_err(|error| Problem::new(name, error))
-    }
-
-    fn collect(
-        &self,
-        collector: &dyn Collector,
-        entry: &Entry,
-        families: &mut Vec<MetricFamily>,
-        problems: &mut Vec<Problem>,
-    ) {
-        let mut collected = Vec::new();
-        // A half-filled list is thrown away with the panic, so nothing broken is seen afterwards.
-        let outcome = catch_unwind(AssertUnwindSafe(|| collector.collect(&mut collected)));
-        if let Err(panic) = outcome {
-            let reason = format!("its collector panicked: {}", panic_message(&*panic));
-            let described = entry.families.iter().map(|metadata| metadata.name().clone());
-            let unnamed = || MetricName::new("collector").into_iter();
-            let names: Vec<_> = match entry.families.is_empty() {
-                true => unnamed().collect(),
-                false => described.collect(),
-            };
-            problems.extend(names.into_iter().map(|name| Problem::new(name, &reason)));
-            return;
-        }
-        for family in collected {
-            let name = self.exported_name(family.name());
-            match self.relabel(family, name) {
-                Ok(family) => families.push(family),
-                Err(problem) => problems.push(problem),
-            }
-        }
-    }
-
-    fn add(&self, entry: Entry) -> Result<(), RegisterError> {
-        let mut state = self.0.state.write();
-        state.names.add(&entry.families)?;
-        let mut entries = state.entries.as_ref().clone();
-        entries.push(Arc::new(entry));
-        state.entries = Arc::new(entries);
-        Ok(())
-    }
-
-    /// The description as this registry exports it.
-    fn exported(&self, metadata: Metadata) -> Result<Metadata, RegisterError> {
-        let name = self.exported_name(metadata.name());
-        metadata
-            .with_name(name.clone())
-            .with_const_labels(self.0.const_labels.iter().cloned())
-            .map_err(|error| RegisterError::new(name.as_str(), Fault::Labels(error)))
-    }
-
-    fn exported_name(&self, name: &MetricName) -> MetricName {
-        if self.0.prefix.is_empty() {
-            return name.clone();
-        }
-        let prefixed = format!("{}_{name}", self.0.prefix);
-        MetricName::new_utf8(&prefixed).expect("a prefixed name is not empty")
+        self.scope.relabel(family, name)
     }
 }
 
@@ -284,8 +291,78 @@ impl Default for Registry {
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let entries = self.0.state.read().entries.len();
+        let entries = self.state.read().entries.len();
         f.debug_struct("Registry").field("entries", &entries).finish_non_exhaustive()
+    }
+}
+
+/// Adds the families of a collector, or a problem where it fails.
+fn collect(
+    collector: &dyn Collector,
+    scope: &Scope,
+    entry: &Entry,
+    families: &mut Vec<MetricFamily>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut collected = Vec::new();
+    // A half-filled list is thrown away with the panic, so nothing broken is seen afterwards.
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        collector.collect(&mut collected);
+        collector.problems()
+    }));
+    match outcome {
+        Ok(left_out) => problems.extend(left_out),
+        Err(panic) => {
+            let reason = format!("its collector panicked: {}", panic_message(&*panic));
+            let described = entry.families.iter().map(|metadata| metadata.name().clone());
+            let unnamed = || MetricName::new("collector").into_iter();
+            let names: Vec<_> = match entry.families.is_empty() {
+                true => unnamed().collect(),
+                false => described.collect(),
+            };
+            problems.extend(names.into_iter().map(|name| Problem::new(name, &reason)));
+            return;
+        }
+    }
+    for family in collected {
+        let name = scope.exported_name(family.name());
+        match scope.relabel(family, name) {
+            Ok(family) => families.push(family),
+            Err(problem) => problems.push(problem),
+        }
+    }
+}
+
+impl State {
+    fn add(&mut self, entry: &Arc<Entry>) -> Result<(), RegisterError> {
+        self.names.add(&entry.families)?;
+        let mut entries = self.entries.as_ref().clone();
+        entries.push(entry.clone());
+        self.entries = Arc::new(entries);
+        Ok(())
+    }
+
+    /// Takes an entry out, and gives the entries as they were, to be dropped without the lock.
+    fn remove(&mut self, address: usize) -> Option<Arc<Vec<Arc<Entry>>>> {
+        let at = self.entries.iter().position(|entry| entry.address() == address)?;
+        let mut entries = self.entries.as_ref().clone();
+        for family in &entries.remove(at).families {
+            self.names.remove(family);
+        }
+        Some(std::mem::replace(&mut self.entries, Arc::new(entries)))
+    }
+
+    /// The instrument that is registered under this name and these constant labels.
+    fn instrument_like(&self, metadata: &Metadata) -> Option<(&Metadata, &Arc<AnyKept>)> {
+        self.entries.iter().find_map(|entry| match &entry.kind {
+            EntryKind::Instrument { metadata: other, kept, .. }
+                if other.name() == metadata.name()
+                    && other.const_labels() == metadata.const_labels() =>
+            {
+                Some((&**other, kept))
+            }
+            _ => None,
+        })
     }
 }
 
@@ -293,65 +370,8 @@ impl Entry {
     fn address(&self) -> usize {
         match &self.kind {
             EntryKind::Instrument { source, .. } => Arc::as_ptr(source).addr(),
-            EntryKind::Foreign(collector) => Arc::as_ptr(collector).addr(),
+            EntryKind::Foreign { collector, .. } => Arc::as_ptr(collector).addr(),
         }
-    }
-}
-
-/// Builds a [`Registry`] whose families share a prefix or constant labels.
-///
-/// ```
-/// use narthex_core::{Counter, Registry};
-///
-/// let registry = Registry::builder().prefix("app").const_label("zone", "a").build()?;
-/// Counter::builder("jobs_total", "Jobs done.").register(&registry)?.inc();
-/// assert_eq!(registry.gather().value("app_jobs_total", &[("zone", "a")]), Some(1.0));
-/// # Ok::<(), narthex_core::RegisterError>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct RegistryBuilder {
-    prefix: String,
-    const_labels: Vec<(String, String)>,
-}
-
-impl RegistryBuilder {
-    /// Puts `prefix` and an underscore before every name; by default there is none.
-    #[must_use]
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
-    }
-
-    /// Adds a label to every series.
-    #[must_use]
-    pub fn const_label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.const_labels.push((name.into(), value.into()));
-        self
-    }
-
-    /// Builds the registry.
-    ///
-    /// # Errors
-    /// Returns a [`RegisterError`] for a prefix or label name outside the classic set and for a
-    /// label given twice.
-    pub fn build(self) -> Result<Registry, RegisterError> {
-        let error = |fault| RegisterError::new(&self.prefix, fault);
-        if !self.prefix.is_empty() {
-            MetricName::new(&self.prefix).map_err(|e| error(Fault::Name(e)))?;
-        }
-        let labels: Result<Vec<_>, _> = self
-            .const_labels
-            .iter()
-            .map(|(name, value)| {
-                LabelName::new(name).map(|name| Label { name, value: value.as_str().into() })
-            })
-            .collect();
-        let labels = labels.map_err(|e| error(Fault::Name(e)))?;
-        let probe = MetricName::new("registry").expect("a valid name");
-        Metadata::new(probe, narthex_model::MetricType::Unknown, "")
-            .with_const_labels(labels.iter().cloned())
-            .map_err(|e| error(Fault::Labels(e)))?;
-        Ok(Registry::with(self.prefix, labels))
     }
 }
 
@@ -368,6 +388,21 @@ fn loss<'a>(
         family.push([name.as_str()], count);
     }
     family.build().ok()
+}
+
+/// The family of an instrument, whose value a closure of the user may give.
+fn snapshot(
+    source: &dyn Source,
+    metadata: &Arc<Metadata>,
+    problems: &mut Vec<Problem>,
+) -> Option<MetricFamily> {
+    // Nothing of narthex is changed while user code runs, so nothing is left half done.
+    let outcome = catch_unwind(AssertUnwindSafe(|| source.family(metadata)));
+    outcome.unwrap_or_else(|panic| {
+        let reason = format!("its closure panicked: {}", panic_message(&*panic));
+        problems.push(Problem::new(metadata.name().clone(), reason));
+        None
+    })
 }
 
 /// What a panic said, where it said something.

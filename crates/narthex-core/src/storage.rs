@@ -13,14 +13,16 @@
 //! - [`expiry`] knows which series have been idle for long.
 //! - [`epochs`] tells when no snapshot shows a removed record any more, so that it may be reused.
 //! - [`cells`] are counters that each thread keeps for itself, for instruments without labels.
+//! - [`slots`] are what some series have beside their records, each behind a lock of its own.
 //! - [`halves`] are such cells for observations, which a snapshot sees whole or not at all.
 
 pub(crate) mod cells;
-mod directory;
+pub(crate) mod directory;
 mod epochs;
 mod expiry;
 pub(crate) mod halves;
 pub(crate) mod key;
+pub(crate) mod slots;
 mod store;
 mod table;
 

@@ -1,9 +1,9 @@
 //! Atomics: loom's under `--cfg loom`, so that it can try every interleaving; else the standard's.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Waits a moment for another thread, the `attempt`th time.
 pub(crate) fn wait(attempt: usize) {
@@ -24,6 +24,8 @@ pub(crate) fn wait(attempt: usize) {
 pub(crate) trait Word {
     fn load(&self, order: Ordering) -> u64;
     fn store(&self, value: u64, order: Ordering);
+    /// Stores `new` where `current` is still the value; returns whether it was.
+    fn replace(&self, current: u64, new: u64, order: Ordering) -> bool;
 }
 
 impl Word for std::sync::atomic::AtomicU64 {
@@ -36,6 +38,11 @@ impl Word for std::sync::atomic::AtomicU64 {
     fn store(&self, value: u64, order: Ordering) {
         self.store(value, order);
     }
+
+    #[inline(always)]
+    fn replace(&self, current: u64, new: u64, order: Ordering) -> bool {
+        self.compare_exchange(current, new, order, Ordering::Relaxed).is_ok()
+    }
 }
 
 #[cfg(loom)]
@@ -46,5 +53,9 @@ impl Word for loom::sync::atomic::AtomicU64 {
 
     fn store(&self, value: u64, order: Ordering) {
         self.store(value, order);
+    }
+
+    fn replace(&self, current: u64, new: u64, order: Ordering) -> bool {
+        self.compare_exchange(current, new, order, Ordering::Relaxed).is_ok()
     }
 }

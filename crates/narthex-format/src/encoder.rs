@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use narthex_model::{MetricFamily, Scrape};
+use narthex_model::{MetricFamily, Problem, Scrape};
 
 use crate::format::Format;
+use crate::json;
 use crate::output::{CHUNK, Output};
-use crate::text;
+use crate::protobuf;
+use crate::text::{self, Dialect, Syntax};
 
 /// Renders pages, chunk by chunk, through a buffer of 64 KiB that it reuses.
 ///
@@ -17,7 +19,7 @@ use crate::text;
 /// use narthex_model::{MetricFamily, Scrape};
 ///
 /// let scrape = Scrape::new(vec![MetricFamily::gauge("up", "").sample([""; 0], 1u64).build()?]);
-/// let mut encoder = Encoder::new(Format::Text);
+/// let mut encoder = Encoder::new(Format::TEXT);
 /// for _ in 0..2 {
 ///     let mut page = Vec::new();
 ///     encoder.encode(&scrape, |chunk| std::io::Write::write_all(&mut page, chunk))?;
@@ -28,19 +30,36 @@ use crate::text;
 pub struct Encoder {
     format: Format,
     chunk: Box<[u8]>,
-    workspace: text::Workspace,
+    workspace: Workspace,
+    problems: Vec<Problem>,
+}
+
+/// Memory that the encoders keep from family to family.
+#[derive(Default)]
+struct Workspace {
+    text: text::Workspace,
+    protobuf: protobuf::Workspace,
+    json: json::Workspace,
 }
 
 impl Encoder {
     /// An encoder for pages in `format`.
     pub fn new(format: Format) -> Self {
         let chunk = vec![0; CHUNK].into_boxed_slice();
-        Self { format, chunk, workspace: text::Workspace::default() }
+        Self { format, chunk, workspace: Workspace::default(), problems: Vec::new() }
     }
 
     /// The format of the pages.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What the last page left out, and why.
+    ///
+    /// A [`Scrape`] has left out already what no page can have; this is what only this format
+    /// cannot, such as a gauge `h_created` beside a histogram `h` in OpenMetrics.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// Renders one page, handing `sink` every chunk as it fills up.
@@ -69,7 +88,7 @@ impl Encoder {
     /// use narthex_model::MetricFamily;
     ///
     /// let mut body = Vec::new();
-    /// let mut encoder = Encoder::new(Format::Text);
+    /// let mut encoder = Encoder::new(Format::TEXT);
     /// let mut page = encoder.page(|chunk| std::io::Write::write_all(&mut body, chunk));
     /// for name in ["a", "b"] {
     ///     page.encode_family(&MetricFamily::gauge(name, "").sample([""; 0], 0.5).build()?)?;
@@ -82,6 +101,9 @@ impl Encoder {
     where
         S: FnMut(&[u8]) -> Result<(), E>,
     {
+        self.workspace.text.start_page();
+        self.workspace.json.start_page();
+        self.problems.clear();
         Page { encoder: self, sink, filled: 0 }
     }
 }
@@ -112,30 +134,62 @@ where
     /// # Errors
     /// Returns the first error of the sink, which then lacks a part of the family.
     pub fn encode_family(&mut self, family: &MetricFamily) -> Result<(), E> {
+        self.put(|format, workspace, output, problems| {
+            let Workspace { text, protobuf, json } = workspace;
+            let outcome = match format {
+                Format::Text { escaping, .. } => {
+                    let dialect = Dialect { syntax: Syntax::Prometheus, escaping };
+                    text::encode_family(family, dialect, text, output)
+                }
+                Format::OpenMetrics { escaping, created, .. } => {
+                    let dialect = Dialect { syntax: Syntax::OpenMetrics(created), escaping };
+                    text::encode_family(family, dialect, text, output)
+                }
+                Format::Protobuf { escaping } => {
+                    protobuf::encode_family(family, escaping, protobuf, output);
+                    Ok(())
+                }
+                Format::Json => {
+                    json::encode_family(family, json, output);
+                    Ok(())
+                }
+            };
+            problems.extend(outcome.err());
+        })
+    }
+
+    /// Ends the page: writes what comes last, and hands the sink what it has not seen yet.
+    ///
+    /// # Errors
+    /// Returns the error of the sink.
+    pub fn finish(mut self) -> Result<(), E> {
+        self.put(|format, workspace, output, _| match format {
+            Format::Text { .. } | Format::Protobuf { .. } => {}
+            Format::OpenMetrics { .. } => output.push(b"# EOF\n"),
+            Format::Json => json::end_page(&workspace.json, output),
+        })?;
+        match &self.encoder.chunk[..self.filled] {
+            [] => Ok(()),
+            rest => (self.sink)(rest),
+        }
+    }
+
+    /// Lets `write` write to the page.
+    fn put(
+        &mut self,
+        write: impl FnOnce(Format, &mut Workspace, &mut Output<'_>, &mut Vec<Problem>),
+    ) -> Result<(), E> {
         let mut result = Ok(());
         let mut forward = |bytes: &[u8]| {
             if result.is_ok() {
                 result = (self.sink)(bytes);
             }
         };
-        let Encoder { format, chunk, workspace } = &mut *self.encoder;
+        let Encoder { format, chunk, workspace, problems } = &mut *self.encoder;
         let mut output = Output::new(chunk, self.filled, &mut forward);
-        match format {
-            Format::Text => text::encode_family(family, workspace, &mut output),
-        }
+        write(*format, workspace, &mut output, problems);
         self.filled = output.filled();
         result
-    }
-
-    /// Ends the page: hands the sink what it has not seen yet.
-    ///
-    /// # Errors
-    /// Returns the error of the sink.
-    pub fn finish(mut self) -> Result<(), E> {
-        match &self.encoder.chunk[..self.filled] {
-            [] => Ok(()),
-            rest => (self.sink)(rest),
-        }
     }
 }
 

@@ -15,7 +15,7 @@
 //!         .build()?,
 //! ]);
 //! let mut page = Vec::new();
-//! Format::Text.encode(&scrape, &mut page);
+//! Format::TEXT.encode(&scrape, &mut page);
 //! assert_eq!(
 //!     String::from_utf8(page)?,
 //!     [
@@ -28,12 +28,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod blocks;
 mod encoder;
-mod escape;
+mod family_type;
 mod format;
+mod json;
+mod labels;
+pub mod lint;
+mod negotiate;
 mod number;
 mod output;
+pub mod parse;
+mod protobuf;
 mod text;
 
 pub use encoder::{Encoder, Page};
-pub use format::Format;
+pub use format::{CreatedLines, Format, OpenMetricsVersion, TextVersion};
+pub use narthex_model::Escaping;

@@ -4,21 +4,43 @@
 //! first digit is below -4 or at least 6: `999999.9` but `1e+06`, `0.0001` but `1e-05`. Scrapers
 //! take any notation; label values such as `le="1e+06"` must have this one to stay the same series
 //! from library to library. Whole numbers that were never floating-point keep all their digits.
+//!
+//! OpenMetrics wants floating-point numbers told apart from whole ones: the same, but `1.0`.
 
 use narthex_model::Number;
 
 /// Bytes a number and the line feed after it may take, with room for moves of fixed size.
 pub(crate) const ROOM: usize = 32;
 
+/// How floating-point numbers without a fraction are written.
+pub(crate) trait Spelling {
+    /// What follows the digits of a whole number, such as `.0`.
+    const AFTER_WHOLE: &'static [u8];
+}
+
+/// `1`, as the text format has it.
+pub(crate) enum Plain {}
+
+impl Spelling for Plain {
+    const AFTER_WHOLE: &'static [u8] = b"";
+}
+
+/// `1.0`, as OpenMetrics has it.
+pub(crate) enum Pointed {}
+
+impl Spelling for Pointed {
+    const AFTER_WHOLE: &'static [u8] = b".0";
+}
+
 /// A number that can end a line.
-pub(crate) trait Numeral: Copy + Into<Number> {
+pub(crate) trait Numeral: Copy {
     /// Writes the number and a line feed; returns the bytes of both.
-    fn end_line(self, room: &mut [u8; ROOM]) -> usize;
+    fn end_line<S: Spelling>(self, room: &mut [u8; ROOM]) -> usize;
 }
 
 impl Numeral for u64 {
     #[inline(always)]
-    fn end_line(self, room: &mut [u8; ROOM]) -> usize {
+    fn end_line<S: Spelling>(self, room: &mut [u8; ROOM]) -> usize {
         match u32::try_from(self) {
             Ok(value) if value < SHORT => end_line_short(value, room),
             _ => end_line_long(self, room),
@@ -28,32 +50,60 @@ impl Numeral for u64 {
 
 impl Numeral for f64 {
     #[inline(always)]
-    fn end_line(self, room: &mut [u8; ROOM]) -> usize {
+    fn end_line<S: Spelling>(self, room: &mut [u8; ROOM]) -> usize {
         // Whole gauges are common, and many times faster as integers. Zero loses its sign here.
         let whole = self as u32;
         if whole < EXPONENT_FROM && f64::from(whole) == self {
-            end_line_short(whole, room)
+            put_after_whole::<S>(end_line_short(whole, room), room)
         } else {
-            end_line_float(self, room)
+            let len = end_line_float(self, room);
+            // Larger ones have an exponent.
+            let whole = self.fract() == 0.0 && self.abs() < f64::from(EXPONENT_FROM);
+            if whole { put_after_whole::<S>(len, room) } else { len }
         }
     }
 }
 
 impl Numeral for Number {
     #[inline(always)]
-    fn end_line(self, room: &mut [u8; ROOM]) -> usize {
+    fn end_line<S: Spelling>(self, room: &mut [u8; ROOM]) -> usize {
         match self {
-            Self::Unsigned(value) => value.end_line(room),
-            other => other.as_f64().end_line(room),
+            Self::Unsigned(value) => value.end_line::<S>(room),
+            other => other.as_f64().end_line::<S>(room),
         }
     }
 }
 
 /// Appends the number.
-pub(crate) fn push_number(out: &mut Vec<u8>, number: impl Numeral) {
+pub(crate) fn push_number<S: Spelling>(out: &mut Vec<u8>, number: impl Numeral) {
     let mut room = [0; ROOM];
-    let len = number.end_line(&mut room);
+    let len = number.end_line::<S>(&mut room);
     out.extend_from_slice(&room[..len - 1]);
+}
+
+/// Appends milliseconds as seconds with three decimals, so that nothing is rounded and no exponent
+/// is needed.
+pub(crate) fn push_seconds(out: &mut Vec<u8>, milliseconds: i64) {
+    if milliseconds < 0 {
+        out.push(b'-');
+    }
+    let size = milliseconds.unsigned_abs();
+    out.extend_from_slice(itoa::Buffer::new().format(size / 1000).as_bytes());
+    let decimals = size % 1000;
+    let digit = |power: u64| b'0' + (decimals / power % 10) as u8;
+    out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+}
+
+/// Puts what follows a whole number between it and the line feed that ends `room[..len]`.
+#[inline(always)]
+fn put_after_whole<S: Spelling>(len: usize, room: &mut [u8; ROOM]) -> usize {
+    let after = S::AFTER_WHOLE;
+    if after.is_empty() {
+        return len;
+    }
+    room[len - 1..][..after.len()].copy_from_slice(after);
+    room[len - 1 + after.len()] = b'\n';
+    len + after.len()
 }
 
 /// Integers below this have at most seven digits: with their line feed they fill one word.

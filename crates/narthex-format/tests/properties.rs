@@ -10,7 +10,7 @@ use reader::{Line, read};
 
 fn lines(family: MetricFamily) -> Vec<Line> {
     let mut page = Vec::new();
-    Format::Text.encode(&Scrape::new(vec![family]), &mut page);
+    Format::TEXT.encode(&Scrape::new(vec![family]), &mut page);
     read(std::str::from_utf8(&page).expect("a page is UTF-8")).expect("a page can be read")
 }
 

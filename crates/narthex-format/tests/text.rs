@@ -12,7 +12,7 @@ use narthex_model::{
 fn page(families: impl IntoIterator<Item = FamilyBuilder>) -> String {
     let families = families.into_iter().map(|family| family.build().expect("a good family"));
     let mut page = Vec::new();
-    Format::Text.encode(&Scrape::new(families.collect()), &mut page);
+    Format::TEXT.encode(&Scrape::new(families.collect()), &mut page);
     String::from_utf8(page).expect("a page is UTF-8")
 }
 
@@ -25,13 +25,13 @@ const NONE: [&str; 0] = [];
 
 #[test]
 fn a19_content_type() {
-    assert_eq!(Format::Text.content_type(), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(Format::TEXT.content_type(), "text/plain; version=0.0.4; charset=utf-8");
 }
 
 #[test]
 fn a19_any_scraper_gets_text() {
     for accept in [&[][..], &["*/*"], &["application/json"], &["a/b;q=0", "\u{0};;="]] {
-        assert_eq!(Format::negotiate(accept.iter().copied()), Format::Text);
+        assert_eq!(Format::negotiate(accept.iter().copied()), Format::TEXT);
     }
 }
 
@@ -120,6 +120,31 @@ h_count 2
 }
 
 #[test]
+fn b31_infos_and_state_sets_are_gauges() {
+    let info = MetricFamily::info("build_info", "Build.").label_names(["version", "path"]);
+    check(
+        info.sample(["1.0", "C:\\a\"\n"], 1u64),
+        "\
+# HELP build_info Build.
+# TYPE build_info gauge
+build_info{path=\"C:\\\\a\\\"\\n\",version=\"1.0\"} 1
+",
+    );
+    let states = MetricFamily::state_set("job_state", "State.")
+        .label_names(["job", "job_state"])
+        .const_label("job_zone", "z");
+    check(
+        states.sample(["a", "idle"], false).sample(["a", "running"], true),
+        "\
+# HELP job_state State.
+# TYPE job_state gauge
+job_state{job=\"a\",job_state=\"idle\",job_zone=\"z\"} 0
+job_state{job=\"a\",job_state=\"running\",job_zone=\"z\"} 1
+",
+    );
+}
+
+#[test]
 fn a20_types_the_format_lacks_become_the_nearest() {
     for (metric_type, word) in [
         (MetricType::Counter, "counter"),
@@ -140,7 +165,7 @@ fn a20_types_the_format_lacks_become_the_nearest() {
         Column::Histogram(column),
     );
     let mut page = Vec::new();
-    Format::Text.encode(&Scrape::new(vec![family.expect("one of each")]), &mut page);
+    Format::TEXT.encode(&Scrape::new(vec![family.expect("one of each")]), &mut page);
     let expected = "\
 # TYPE g histogram
 g_bucket{le=\"1\"} 1
@@ -308,9 +333,9 @@ fn many(series: usize) -> Scrape {
 fn a_long_page_comes_in_chunks_of_bounded_size() {
     let scrape = many(50_000);
     let mut whole = Vec::new();
-    Format::Text.encode(&scrape, &mut whole);
+    Format::TEXT.encode(&scrape, &mut whole);
     assert_eq!(whole.iter().filter(|&&byte| byte == b'\n').count(), 50_002);
-    let mut encoder = Encoder::new(Format::Text);
+    let mut encoder = Encoder::new(Format::TEXT);
     for _ in 0..2 {
         let (mut joined, mut chunks) = (Vec::new(), 0);
         let mut page = encoder.page(|chunk: &[u8]| {
@@ -331,7 +356,7 @@ fn a_long_page_comes_in_chunks_of_bounded_size() {
 #[test]
 fn the_first_error_of_a_sink_ends_the_page() {
     let mut calls = 0;
-    let result = Encoder::new(Format::Text).encode(&many(50_000), |_| {
+    let result = Encoder::new(Format::TEXT).encode(&many(50_000), |_| {
         calls += 1;
         if calls == 2 { Err("full") } else { Ok(()) }
     });
@@ -340,7 +365,7 @@ fn the_first_error_of_a_sink_ends_the_page() {
 
 #[test]
 fn an_abandoned_page_leaves_nothing_behind() {
-    let mut encoder = Encoder::new(Format::Text);
+    let mut encoder = Encoder::new(Format::TEXT);
     let mut page = encoder.page(|_: &[u8]| Ok::<(), io::Error>(()));
     page.encode_family(&many(3).families()[0]).expect("the sink takes all");
     drop(page);
@@ -355,9 +380,9 @@ fn an_abandoned_page_leaves_nothing_behind() {
 #[test]
 fn write_gives_what_encode_gives() {
     let (mut written, mut encoded) = (Vec::new(), Vec::new());
-    Format::Text.write(&many(10_000), &mut written).expect("a vector takes all");
-    Format::Text.encode(&many(10_000), &mut encoded);
+    Format::TEXT.write(&many(10_000), &mut written).expect("a vector takes all");
+    Format::TEXT.encode(&many(10_000), &mut encoded);
     assert!(written == encoded);
     let mut short = [0u8; 10];
-    assert!(Format::Text.write(&many(1), &mut &mut short[..]).is_err());
+    assert!(Format::TEXT.write(&many(1), &mut &mut short[..]).is_err());
 }

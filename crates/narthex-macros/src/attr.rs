@@ -1,4 +1,7 @@
-//! The attributes `#[label(...)]` and `#[narthex(...)]`.
+//! The attributes `#[label(...)]` and `#[narthex(...)]`; `#[metric(...)]` and `#[metrics(...)]` are
+//! in their own file.
+
+pub(crate) mod metric;
 
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
@@ -70,6 +73,11 @@ impl LabelAttr {
     }
 }
 
+/// Where the crate is, if nothing else is said.
+pub(crate) fn default_crate() -> Path {
+    parse_quote!(::narthex)
+}
+
 /// Reads `#[narthex(crate = "path")]`: where the crate is that the generated code refers to.
 pub(crate) fn crate_path(attributes: &[Attribute], ctxt: &mut Ctxt) -> Path {
     let usage = r#"`#[narthex(crate = "path")]`"#;
@@ -87,7 +95,7 @@ pub(crate) fn crate_path(attributes: &[Attribute], ctxt: &mut Ctxt) -> Path {
             }
         }
     }
-    found.unwrap_or_else(|| parse_quote!(::narthex))
+    found.unwrap_or_else(default_crate)
 }
 
 /// What may stand in `#[label(...)]`.
@@ -187,10 +195,7 @@ fn arguments(attributes: &[Attribute], name: &str, usage: &str, ctxt: &mut Ctxt)
 }
 
 fn string(meta: &Meta, key: Key, ctxt: &mut Ctxt) -> Option<LitStr> {
-    let found = value(meta).and_then(|value| match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
-        _ => None,
-    });
+    let found = value(meta).and_then(literal).cloned();
     if found.is_none() {
         ctxt.error(meta, format!("`{}` takes a string: write `{}`", key.name(), key.usage()));
     }
@@ -207,8 +212,16 @@ fn flag(meta: Meta, key: Key, ctxt: &mut Ctxt) -> Option<Path> {
     }
 }
 
+/// Gives the text where the value is a string literal.
+fn literal(value: &Expr) -> Option<&LitStr> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
+        _ => None,
+    }
+}
+
 /// Reads a path in quotes, or bare so that a `macro_rules!` macro can hand over `$crate`.
-fn path(meta: &Meta) -> Option<Path> {
+pub(crate) fn path(meta: &Meta) -> Option<Path> {
     match value(meta)? {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
             text.parse_with(Path::parse_mod_style).ok()
@@ -218,7 +231,7 @@ fn path(meta: &Meta) -> Option<Path> {
     }
 }
 
-fn value(meta: &Meta) -> Option<&Expr> {
+pub(crate) fn value(meta: &Meta) -> Option<&Expr> {
     let Meta::NameValue(pair) = meta else { return None };
     let mut value = &pair.value;
     // A value that came through a `macro_rules!` variable stands in an invisible group.
@@ -228,6 +241,6 @@ fn value(meta: &Meta) -> Option<&Expr> {
     Some(value)
 }
 
-fn path_text(path: &Path) -> String {
+pub(crate) fn path_text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }

@@ -3,6 +3,7 @@
 mod generics;
 pub(crate) mod label_value;
 pub(crate) mod labels;
+pub(crate) mod metrics;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -54,7 +55,7 @@ impl Via {
 }
 
 /// The same tokens with the same meaning, but errors about them are shown at `place`.
-fn located_at(tokens: &impl ToTokens, place: Span) -> TokenStream {
+pub(crate) fn located_at(tokens: &impl ToTokens, place: Span) -> TokenStream {
     let tokens = tokens.to_token_stream().into_iter();
     tokens
         .map(|mut token| {

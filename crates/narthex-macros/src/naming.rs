@@ -1,4 +1,4 @@
-//! Names: how a variant's name becomes text, which label names are valid, and what was likely meant.
+//! Names: how a variant's name becomes text, which names are valid, and what was likely meant.
 
 /// How the text of a variant is made from its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,22 +107,57 @@ pub(crate) fn check_label_name(name: &str) -> Result<(), String> {
             .to_owned());
     } else if name.starts_with("__") {
         "the prefix `__` is reserved for Prometheus".to_owned()
-    } else if name.starts_with(|c: char| c.is_ascii_digit()) {
-        "it starts with a digit".to_owned()
-    } else if let Some(foreign) = name.chars().find(|&c| !fits_label_name(c)) {
-        format!("`{foreign}` is not an ASCII letter, a digit or `_`")
+    } else if let Some(reason) = fault(name, LABEL) {
+        reason
     } else {
         return Ok(());
     };
-    let instead = valid_label_name(name);
+    let instead = made_valid(name, LABEL);
     Err(format!(
         "`{name}` is not a valid label name, {reason}: write `#[label(rename = \"{instead}\")]`"
     ))
 }
 
+/// Checks the name of a metric, or says what is wrong and what to write.
+///
+/// The rule is that of `narthex_model::MetricName`: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+pub(crate) fn check_metric_name(name: &str) -> Result<(), String> {
+    check_metric(name, "metric name", "#[metric(name = ")
+}
+
+/// Checks what stands before the names of metrics, by the same rule.
+pub(crate) fn check_namespace(namespace: &str) -> Result<(), String> {
+    check_metric(namespace, "namespace", "#[metrics(namespace = ")
+}
+
+fn check_metric(name: &str, what: &str, usage: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err(format!("a {what} is never empty: write `{usage}\"...\")]`, or leave it out"));
+    }
+    let Some(reason) = fault(name, METRIC) else { return Ok(()) };
+    let instead = made_valid(name, METRIC);
+    Err(format!("`{name}` is not a valid {what}, {reason}: write `{usage}\"{instead}\")]`"))
+}
+
+/// What a name may have beside ASCII letters and digits.
+type Others = &'static [char];
+const LABEL: Others = &['_'];
+const METRIC: Others = &['_', ':'];
+
+/// Says what keeps a name from being valid.
+fn fault(name: &str, others: Others) -> Option<String> {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Some("it starts with a digit".to_owned());
+    }
+    let foreign = name.chars().find(|&c| !fits(c, others))?;
+    let (last, rest) = others.split_last()?;
+    let rest = rest.iter().map(|other| format!(", `{other}`")).collect::<String>();
+    Some(format!("`{foreign}` is not an ASCII letter, a digit{rest} or `{last}`"))
+}
+
 /// Makes a valid name of a refused one; `...` where nothing is left of it.
-fn valid_label_name(name: &str) -> String {
-    let fitting = name.chars().map(|c| if fits_label_name(c) { c } else { '_' });
+fn made_valid(name: &str, others: Others) -> String {
+    let fitting = name.chars().map(|c| if fits(c, others) { c } else { '_' });
     let fitting = fitting.collect::<String>();
     match fitting.trim_matches('_') {
         "" => "...".to_owned(),
@@ -131,8 +166,8 @@ fn valid_label_name(name: &str) -> String {
     }
 }
 
-fn fits_label_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
+fn fits(c: char, others: Others) -> bool {
+    c.is_ascii_alphanumeric() || others.contains(&c)
 }
 
 /// Finds the one of `known` that the user most likely meant.
@@ -256,9 +291,31 @@ mod tests {
     }
 
     #[test]
+    fn metric_names_follow_the_data_model() {
+        for valid in ["up", "_", "http:requests_total", ":rate", "a__b"] {
+            assert_eq!(check_metric_name(valid), Ok(()), "{valid}");
+        }
+        let check = |name, reason: &str, instead: &str| {
+            let expected = format!(
+                "`{name}` is not a valid metric name, {reason}: \
+                 write `#[metric(name = \"{instead}\")]`"
+            );
+            assert_eq!(check_metric_name(name), Err(expected));
+        };
+        check("2xx", "it starts with a digit", "_2xx");
+        check("http.x", "`.` is not an ASCII letter, a digit, `_` or `:`", "http_x");
+        assert_eq!(
+            check_namespace("my-app").unwrap_err(),
+            "`my-app` is not a valid namespace, `-` is not an ASCII letter, a digit, `_` or `:`: \
+             write `#[metrics(namespace = \"my_app\")]`"
+        );
+        assert!(check_namespace("").is_err() && check_metric_name("").is_err());
+    }
+
+    #[test]
     fn every_suggested_label_name_is_valid() {
         for name in ["2xx", "__2", "__a", "-1", "a b", "é", "éa", "__"] {
-            let instead = valid_label_name(name);
+            let instead = made_valid(name, LABEL);
             assert!(instead == "..." || check_label_name(&instead).is_ok(), "{name}: {instead}");
         }
     }

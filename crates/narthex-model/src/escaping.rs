@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fmt::Write as _;
 
 use crate::name::NameKind;
 
@@ -17,7 +16,7 @@ use crate::name::NameKind;
 /// assert_eq!(name.escaped(Escaping::Underscores), "http_requests_total");
 /// assert_eq!(name.escaped(Escaping::Dots), "http_dot_requests__total");
 /// assert_eq!(name.escaped(Escaping::Values), "U__http_2e_requests__total");
-/// assert_eq!(Escaping::Values.unescape("U__http_2e_requests__total"), name);
+/// assert_eq!(Escaping::Values.unescape("U__http_2e_requests__total"), name.as_str());
 /// # Ok::<(), narthex_model::NameError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,45 +65,27 @@ impl Escaping {
         }
     }
 
-    /// The name with everything escaped that the scheme escapes, underscores of a classic name
-    /// included.
-    pub(crate) fn escape(self, name: &str, kind: NameKind) -> Cow<'_, str> {
-        let mut escaped = String::with_capacity(2 * name.len());
+    /// Hands `put` the parts of the name, with everything escaped that the scheme escapes,
+    /// underscores of a classic name included.
+    pub(crate) fn escape(self, name: &str, kind: NameKind, mut put: impl FnMut(&str)) {
         match self {
-            Self::AllowUtf8 => return Cow::Borrowed(name),
-            Self::Underscores => {
-                for (at, c) in name.char_indices() {
-                    escaped.push(if kind.allows(at, c) { c } else { '_' });
-                }
+            Self::AllowUtf8 => return put(name),
+            Self::Values if name.char_indices().all(|(at, c)| kind.allows(at, c)) => {
+                return put(name);
             }
-            Self::Dots => {
-                for (at, c) in name.char_indices() {
-                    match c {
-                        '.' => escaped.push_str("_dot_"),
-                        '_' => escaped.push_str("__"),
-                        c if kind.allows(at, c) => escaped.push(c),
-                        _ => escaped.push_str("__"),
-                    }
-                }
-            }
-            Self::Values => {
-                if name.char_indices().all(|(at, c)| kind.allows(at, c)) {
-                    return Cow::Borrowed(name);
-                }
-                escaped.push_str(VALUES_PREFIX);
-                for (at, c) in name.char_indices() {
-                    match c {
-                        '_' => escaped.push_str("__"),
-                        c if kind.allows(at, c) => escaped.push(c),
-                        c => {
-                            let code = u32::from(c);
-                            write!(escaped, "_{code:x}_").expect("a string takes any text");
-                        }
-                    }
-                }
+            Self::Values => put(VALUES_PREFIX),
+            Self::Underscores | Self::Dots => {}
+        }
+        for (at, c) in name.char_indices() {
+            match (self, c) {
+                (Self::Dots, '.') => put("_dot_"),
+                (Self::Dots | Self::Values, '_') => put("__"),
+                (_, c) if kind.allows(at, c) => put(c.encode_utf8(&mut [0; 4])),
+                (Self::Values, c) => put_code_point(c, &mut put),
+                (Self::Dots, _) => put("__"),
+                _ => put("_"),
             }
         }
-        Cow::Owned(escaped)
     }
 }
 
@@ -116,6 +97,18 @@ impl fmt::Display for Escaping {
 
 /// What tells names apart that the scheme `values` has escaped.
 const VALUES_PREFIX: &str = "U__";
+
+/// Puts the code point in hexadecimal digits between underscores.
+fn put_code_point(c: char, mut put: impl FnMut(&str)) {
+    const DIGITS: &str = "0123456789abcdef";
+    let code = u32::from(c);
+    put("_");
+    for place in (0..=code.checked_ilog(16).unwrap_or(0)).rev() {
+        let digit = (code >> (4 * place) & 0xf) as usize;
+        put(&DIGITS[digit..=digit]);
+    }
+    put("_");
+}
 
 fn unescape_values(escaped: &str) -> Option<String> {
     /// Digits of the last code point, 10ffff.

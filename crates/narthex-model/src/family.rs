@@ -4,13 +4,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::exemplar::{BucketExemplar, Exemplar, Exemplars};
 use crate::metadata::{Label, Metadata, MetadataError, MetricType};
 use crate::name::{LabelName, MetricName, NameError};
+use crate::native::NativeHistogram;
 use crate::series::{Series, SeriesBuilder};
 use crate::value::{
-    Bounds, BoundsError, Column, ColumnBuilder, HistogramColumn, Number, Quantiles, QuantilesError,
-    SummaryColumn, Value,
+    Bounds, BoundsError, Column, ColumnBuilder, HistogramColumn, NativeHistogramColumn, Number,
+    Quantiles, QuantilesError, SummaryColumn, Value,
 };
+use side::SideColumns;
+
+mod side;
 
 /// A snapshot of a metric family: its description, the labels of its series and one column of
 /// values.
@@ -32,8 +37,8 @@ pub struct MetricFamily {
     metadata: Arc<Metadata>,
     series: Series,
     values: Column,
-    /// Milliseconds since the Unix epoch, one a series where a family has any.
-    timestamps: Option<Vec<Option<i64>>>,
+    /// Most families have none.
+    side: Option<Box<SideColumns>>,
 }
 
 impl MetricFamily {
@@ -94,6 +99,25 @@ impl MetricFamily {
         FamilyBuilder::new(MetricType::GaugeHistogram, name, help).bounds(bounds)
     }
 
+    /// Starts a family of native histograms, which have classic buckets too unless `bounds` is
+    /// empty.
+    pub fn native_histogram(
+        name: impl Into<String>,
+        help: impl Into<String>,
+        bounds: &[f64],
+    ) -> FamilyBuilder {
+        let mut builder = FamilyBuilder::new(MetricType::Histogram, name, help);
+        let bounds = (!bounds.is_empty()).then(|| Bounds::new(bounds)).transpose();
+        match bounds {
+            Ok(bounds) => {
+                let column = NativeHistogramColumn::new(bounds);
+                builder.column = ColumnBuilder::NativeHistogram(column);
+            }
+            Err(error) => builder.fail(FamilyFault::Bounds(error)),
+        }
+        builder
+    }
+
     /// Starts a summary family; `quantiles` may be empty.
     pub fn summary(
         name: impl Into<String>,
@@ -124,7 +148,39 @@ impl MetricFamily {
             let fault = FamilyFault::Parts { series: series.len(), values: values.len() };
             return Err(FamilyError { family: metadata.name().as_str().into(), fault });
         }
-        Ok(Self { metadata, series, values, timestamps: None })
+        Ok(Self { metadata, series, values, side: None })
+    }
+
+    /// Adds the time since which each series counts, in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// Returns a [`FamilyError`] where there is not one entry a series.
+    pub fn with_created(mut self, created: Vec<Option<i64>>) -> Result<Self, FamilyError> {
+        self.check_side(created.len() == self.len(), created.len())?;
+        let mut side = self.side.take().unwrap_or_default();
+        side.put_created(created);
+        self.side = side.finish(self.len());
+        Ok(self)
+    }
+
+    /// Adds exemplars to counters or to buckets of histograms.
+    ///
+    /// Formats leave out what belongs to neither.
+    ///
+    /// # Errors
+    /// Returns a [`FamilyError`] where one belongs to a series that there is not.
+    pub fn with_exemplars(mut self, exemplars: Exemplars) -> Result<Self, FamilyError> {
+        self.check_side(exemplars.series() <= self.len(), exemplars.series())?;
+        let mut side = self.side.take().unwrap_or_default();
+        side.put_exemplars(exemplars);
+        self.side = side.finish(self.len());
+        Ok(self)
+    }
+
+    fn check_side(&self, fits: bool, values: usize) -> Result<(), FamilyError> {
+        let fault = FamilyFault::Parts { series: self.len(), values };
+        let error = || FamilyError { family: self.name().as_str().into(), fault };
+        if fits { Ok(()) } else { Err(error()) }
     }
 
     /// Everything but the series.
@@ -164,14 +220,23 @@ impl MetricFamily {
 
     /// The timestamps that were given with the values, in milliseconds since the Unix epoch.
     pub fn timestamps(&self) -> Option<&[Option<i64>]> {
-        self.timestamps.as_deref()
+        self.side.as_ref()?.timestamps()
+    }
+
+    /// The times since which the series count, in milliseconds since the Unix epoch.
+    pub fn created(&self) -> Option<&[Option<i64>]> {
+        self.side.as_ref()?.created()
+    }
+
+    /// The exemplars of the series.
+    pub fn exemplars(&self) -> Option<&Exemplars> {
+        self.side.as_ref()?.exemplars()
     }
 
     /// One series.
     pub fn metric(&self, index: usize) -> Option<Metric<'_>> {
         let value = self.values.value(index)?;
-        let timestamp = self.timestamps.as_ref().and_then(|all| all.get(index).copied().flatten());
-        Some(Metric { family: self, index, value, timestamp })
+        Some(Metric { family: self, index, value })
     }
 
     /// All series.
@@ -299,7 +364,11 @@ impl PartialEq for MetricFamily {
             && self.metadata.unit() == other.metadata.unit()
             && self.len() == other.len()
             && self.metrics().zip(other.metrics()).all(|(a, b)| {
-                a.value == b.value && a.timestamp == b.timestamp && labels(a) == labels(b)
+                a.value == b.value
+                    && a.timestamp() == b.timestamp()
+                    && a.created() == b.created()
+                    && a.exemplars().eq(b.exemplars())
+                    && labels(a) == labels(b)
             })
     }
 }
@@ -310,7 +379,6 @@ pub struct Metric<'a> {
     family: &'a MetricFamily,
     index: usize,
     value: Value<'a>,
-    timestamp: Option<i64>,
 }
 
 impl<'a> Metric<'a> {
@@ -349,13 +417,24 @@ impl<'a> Metric<'a> {
     pub fn number(&self) -> Option<f64> {
         match self.value {
             Value::Number(number) => Some(number.as_f64()),
-            Value::Histogram(_) | Value::Summary(_) => None,
+            Value::Histogram(_) | Value::NativeHistogram(_) | Value::Summary(_) => None,
         }
     }
 
     /// The timestamp given with the value, in milliseconds since the Unix epoch.
     pub fn timestamp(&self) -> Option<i64> {
-        self.timestamp
+        *self.family.timestamps()?.get(self.index)?
+    }
+
+    /// The time since which the series counts, in milliseconds since the Unix epoch.
+    pub fn created(&self) -> Option<i64> {
+        *self.family.created()?.get(self.index)?
+    }
+
+    /// The exemplars with the index of the bucket they belong to, which is 0 for a counter.
+    pub fn exemplars(&self) -> impl Iterator<Item = (usize, &'a Exemplar)> + use<'a> {
+        let exemplars = self.family.exemplars().map_or(&[][..], |all| all.of(self.index));
+        exemplars.iter().map(|e: &BucketExemplar| (e.bucket(), e.exemplar()))
     }
 }
 
@@ -371,7 +450,7 @@ struct FamilyRows {
     names: Vec<LabelName>,
     series: SeriesBuilder,
     column: ColumnBuilder,
-    timestamps: Vec<Option<i64>>,
+    side: SideColumns,
 }
 
 impl FamilyRows {
@@ -381,7 +460,7 @@ impl FamilyRows {
             series: SeriesBuilder::new(&names),
             names,
             column: ColumnBuilder::like(like),
-            timestamps: Vec::new(),
+            side: SideColumns::default(),
         }
     }
 
@@ -391,22 +470,27 @@ impl FamilyRows {
         let value = |name: &LabelName| {
             labels.iter().find(|(label, _)| *label == name).map(|(_, value)| &**value)
         };
+        let row = self.series.rows();
         let new = self.series.push(self.names.iter().map(value));
         if new {
             self.column.append(&metric.family.values, metric.index);
-            self.timestamps.push(metric.timestamp);
+            if let Some(timestamp) = metric.timestamp() {
+                self.side.set_timestamp(row, timestamp);
+            }
+            if let Some(created) = metric.created() {
+                self.side.set_created(row, created);
+            }
+            for (bucket, exemplar) in metric.exemplars() {
+                self.side.set_exemplar(row, bucket, exemplar.clone());
+            }
         }
         new
     }
 
     fn finish(self, metadata: Arc<Metadata>) -> MetricFamily {
-        let stamped = self.timestamps.iter().any(Option::is_some);
-        MetricFamily {
-            metadata,
-            series: self.series.finish(),
-            values: self.column.finish(),
-            timestamps: stamped.then_some(self.timestamps),
-        }
+        let series = self.series.finish();
+        let side = self.side.finish(series.len());
+        MetricFamily { metadata, series, values: self.column.finish(), side }
     }
 }
 
@@ -423,7 +507,7 @@ pub struct FamilyBuilder {
     order: Vec<usize>,
     series: SeriesBuilder,
     column: ColumnBuilder,
-    timestamps: Vec<Option<i64>>,
+    side: SideColumns,
     utf8: bool,
     fault: Option<FamilyFault>,
 }
@@ -441,7 +525,7 @@ impl FamilyBuilder {
             order: Vec::new(),
             series: SeriesBuilder::new(&[]),
             column: ColumnBuilder::Numbers(Vec::new()),
-            timestamps: Vec::new(),
+            side: SideColumns::default(),
             utf8: false,
             fault: None,
         }
@@ -541,6 +625,23 @@ impl FamilyBuilder {
         }
     }
 
+    /// Adds a native histogram series: the observations in each classic bucket but +Inf, and the
+    /// native histogram; see [`NativeHistogramColumn::push`].
+    pub fn push_native_histogram<V: AsRef<str>>(
+        &mut self,
+        labels: impl IntoIterator<Item = V>,
+        counts: impl IntoIterator<Item = u64>,
+        histogram: NativeHistogram,
+    ) {
+        if !matches!(self.column, ColumnBuilder::NativeHistogram(_)) {
+            self.fail(FamilyFault::Kind);
+        } else if self.push_row(labels, None)
+            && let ColumnBuilder::NativeHistogram(column) = &mut self.column
+        {
+            column.push(counts, histogram);
+        }
+    }
+
     /// Adds a summary series: one value a quantile, NaN where there is none, then the number of
     /// observations and their sum.
     pub fn push_summary<V: AsRef<str>>(
@@ -557,6 +658,56 @@ impl FamilyBuilder {
         {
             column.push(values, count, sum);
         }
+    }
+
+    /// Says since when the series that was added last counts, in milliseconds since the Unix
+    /// epoch.
+    pub fn push_created(&mut self, created: i64) {
+        match self.series.rows().checked_sub(1) {
+            Some(row) => self.side.set_created(row, created),
+            None => self.fail(FamilyFault::NoSeries),
+        }
+    }
+
+    /// Says at which time the value of the series that was added last held, in milliseconds since
+    /// the Unix epoch; see [`push_at`](Self::push_at).
+    pub fn push_timestamp(&mut self, timestamp: i64) {
+        match self.series.rows().checked_sub(1) {
+            Some(row) => self.side.set_timestamp(row, timestamp),
+            None => self.fail(FamilyFault::NoSeries),
+        }
+    }
+
+    /// Adds an exemplar to the series that was added last, a counter or a histogram; there it
+    /// belongs to the classic bucket that counts its value.
+    ///
+    /// A native histogram without classic buckets may have several, which are numbered instead.
+    ///
+    /// ```
+    /// use narthex_model::{Exemplar, MetricFamily};
+    ///
+    /// let mut family = MetricFamily::histogram("request_seconds", "Requests.", &[0.1, 1.0]);
+    /// family.push_histogram([""; 0], [7, 1], 1.25);
+    /// family.push_exemplar(Exemplar::new([("trace_id", "KOO5S4vxi0o")], 0.67)?);
+    /// let family = family.build()?;
+    /// let metric = family.metric(0).expect("the series is there");
+    /// assert_eq!(metric.exemplars().map(|(bucket, _)| bucket).collect::<Vec<_>>(), [1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn push_exemplar(&mut self, exemplar: Exemplar) {
+        let Some(row) = self.series.rows().checked_sub(1) else {
+            return self.fail(FamilyFault::NoSeries);
+        };
+        let bucket = match &self.column {
+            ColumnBuilder::Histogram(column) => column.bounds().bucket(exemplar.value()),
+            ColumnBuilder::NativeHistogram(column) => match column.bounds().as_slice() {
+                [] => self.side.exemplars_of(row),
+                _ => column.bounds().bucket(exemplar.value()),
+            },
+            ColumnBuilder::Numbers(_) if self.metric_type == MetricType::Counter => 0,
+            _ => return self.fail(FamilyFault::Exemplar(self.metric_type)),
+        };
+        self.side.set_exemplar(row, bucket, exemplar);
     }
 
     /// Puts the family together.
@@ -578,13 +729,9 @@ impl FamilyBuilder {
             .with_const_labels(self.const_labels)
             .and_then(|metadata| metadata.with_label_names(self.label_names))
             .map_err(|error| fail(FamilyFault::Labels(error)))?;
-        let stamped = self.timestamps.iter().any(Option::is_some);
-        Ok(MetricFamily {
-            metadata: Arc::new(metadata),
-            series: self.series.finish(),
-            values: self.column.finish(),
-            timestamps: stamped.then_some(self.timestamps),
-        })
+        let (metadata, series) = (Arc::new(metadata), self.series.finish());
+        let side = self.side.finish(series.len());
+        Ok(MetricFamily { metadata, series, values: self.column.finish(), side })
     }
 
     fn push_number<V: AsRef<str>>(
@@ -618,7 +765,9 @@ impl FamilyBuilder {
             self.fail(FamilyFault::DuplicateSeries { labels: labels.into() });
             return false;
         }
-        self.timestamps.push(timestamp);
+        if let Some(timestamp) = timestamp {
+            self.side.set_timestamp(self.series.rows() - 1, timestamp);
+        }
         true
     }
 
@@ -655,6 +804,8 @@ enum FamilyFault {
     LabelCount { expected: usize, got: usize },
     DuplicateSeries { labels: Box<str> },
     Kind,
+    NoSeries,
+    Exemplar(MetricType),
     Parts { series: usize, values: usize },
 }
 
@@ -683,6 +834,12 @@ impl fmt::Display for FamilyError {
             FamilyFault::Kind => {
                 write!(f, "`{family}` mixes histograms, summaries and numbers")
             }
+            FamilyFault::NoSeries => {
+                write!(f, "`{family}` has no series yet to which this could be added")
+            }
+            FamilyFault::Exemplar(metric_type) => {
+                write!(f, "`{family}` has an exemplar, which a {metric_type} cannot have")
+            }
             FamilyFault::Parts { series, values } => {
                 write!(f, "`{family}` has labels for {series} series and {values} values")
             }
@@ -700,6 +857,8 @@ impl std::error::Error for FamilyError {
             FamilyFault::LabelCount { .. }
             | FamilyFault::DuplicateSeries { .. }
             | FamilyFault::Kind
+            | FamilyFault::NoSeries
+            | FamilyFault::Exemplar(_)
             | FamilyFault::Parts { .. } => None,
         }
     }

@@ -19,8 +19,12 @@ pub struct Fragment {
     first: [u8; BLOCK],
     rest: Box<[[u8; BLOCK]]>,
     len: u32,
+    /// Where the value begins, and in the highest bit whether anything in it is escaped.
     value_at: u32,
 }
+
+/// The bit of `value_at` that says that the value is escaped.
+const ESCAPED: u32 = 1 << 31;
 
 impl Fragment {
     /// The text for `value`, with a comma before it unless the label is its row's `first`.
@@ -39,10 +43,11 @@ impl Fragment {
             text.push(b'"');
         }
         text.extend_from_slice(b"=\"");
-        let value_at = text.len() as u32;
+        let value_at = text.len();
         escape_into(&mut text, value);
+        let escaped = if text.len() - value_at == value.len() { 0 } else { ESCAPED };
         text.push(b'"');
-        Self::from_text(text, value_at)
+        Self::from_text(text, value_at as u32 | escaped)
     }
 
     /// No text at all: a label the series does not have.
@@ -95,6 +100,57 @@ impl Fragment {
         }
     }
 
+    /// Appends the value as it stands in the text, escaped and in quotes.
+    pub fn push_quoted_value(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.push_text(out);
+        if !self.is_empty() {
+            out.drain(start..start + self.value_at() - 1);
+        }
+    }
+
+    /// Appends the value as it was given.
+    pub fn push_value(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.push_text(out);
+        if self.is_empty() {
+            return;
+        }
+        out.pop();
+        out.drain(start..start + self.value_at());
+        if self.is_verbatim() {
+            return;
+        }
+        let (mut kept, mut escaped) = (start, false);
+        for at in start..out.len() {
+            let byte = out[at];
+            let begins_escape = byte == b'\\' && !escaped;
+            if !begins_escape {
+                out[kept] = if escaped && byte == b'n' { b'\n' } else { byte };
+                kept += 1;
+            }
+            escaped = begins_escape;
+        }
+        out.truncate(kept);
+    }
+
+    /// Bytes of the value as it stands in the text.
+    #[inline(always)]
+    pub fn value_len(&self) -> usize {
+        (self.len() - self.value_at()).saturating_sub(1)
+    }
+
+    /// Whether the value stands in the text as it was given, for there was nothing to escape.
+    #[inline(always)]
+    pub fn is_verbatim(&self) -> bool {
+        self.value_at & ESCAPED == 0
+    }
+
+    #[inline(always)]
+    fn value_at(&self) -> usize {
+        (self.value_at & !ESCAPED) as usize
+    }
+
     fn push_text(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.first[..self.len().min(BLOCK)]);
         let rest = self.rest.as_flattened();
@@ -106,7 +162,7 @@ impl Fragment {
         if self.is_empty() {
             return Cow::Borrowed("");
         }
-        let value = self.value_at as usize..self.len() - 1;
+        let value = self.value_at()..self.len() - 1;
         if self.len() <= BLOCK {
             unescape(&self.first[value])
         } else {
@@ -286,7 +342,18 @@ mod tests {
             let fragment = fragment(value);
             assert_eq!(fragment.value(), value);
             assert_eq!(fragment.len(), text(&fragment).len());
+            let mut quoted = Vec::new();
+            fragment.push_quoted_value(&mut quoted);
+            assert_eq!(quoted.len(), fragment.value_len() + 2);
+            let mut raw = b"#".to_vec();
+            fragment.push_value(&mut raw);
+            assert_eq!(raw, format!("#{value}").into_bytes());
+            assert_eq!(fragment.is_verbatim(), quoted == format!("\"{value}\"").into_bytes());
         }
+        let mut quoted = Vec::new();
+        Fragment::absent().push_quoted_value(&mut quoted);
+        Fragment::absent().push_value(&mut quoted);
+        assert_eq!((quoted.len(), Fragment::absent().value_len()), (0, 0));
         assert_eq!(text(&fragment("a\\\"\n")), r#",path="a\\\"\n""#);
     }
 

@@ -9,21 +9,29 @@
 //! Most users meet this crate through `narthex`; build a family by hand with
 //! [`MetricFamily::gauge`] and its siblings.
 
+mod escaping;
+mod exemplar;
 mod family;
 mod fragment;
 mod metadata;
 mod name;
+mod native;
 mod scrape;
 mod series;
 mod value;
 
+pub use escaping::Escaping;
+pub use exemplar::{BucketExemplar, Exemplar, ExemplarError, Exemplars};
 pub use family::{FamilyBuilder, FamilyError, MergeError, Metric, MetricFamily};
 pub use fragment::{BLOCK, Fragment, Fragments, escape_into};
 pub use metadata::{Label, Metadata, MetadataError, MetricType};
 pub use name::{LabelName, MetricName, NameError};
+pub use native::{
+    NativeBucket, NativeBuckets, NativeHistogram, NativeHistogramError, Schema, Span, ZeroBucket,
+};
 pub use scrape::{Problem, Scrape};
 pub use series::{RecordLayout, Records, Rows, Series};
 pub use value::{
-    Bounds, BoundsError, Column, Histogram, HistogramColumn, Number, Quantiles, QuantilesError,
-    Summary, SummaryColumn, Value,
+    Bounds, BoundsError, Column, Histogram, HistogramColumn, NativeAndClassic,
+    NativeHistogramColumn, Number, Quantiles, QuantilesError, Summary, SummaryColumn, Value,
 };

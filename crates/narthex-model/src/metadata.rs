@@ -161,7 +161,7 @@ impl Metadata {
             }
             // Compared as old scrapers see them: `a.b` and `a_b` are one label there.
             let mut later = names().skip(at + 1);
-            if later.any(|other| other.underscored() == name.underscored()) {
+            if later.any(|other| other.collides(name)) {
                 return error(
                     name,
                     match self.is_state_label(name) {

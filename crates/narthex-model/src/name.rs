@@ -4,6 +4,8 @@ use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::escaping::Escaping;
+
 /// The name of a metric family, valid by construction.
 ///
 /// ```
@@ -62,10 +64,26 @@ impl MetricName {
         check_classic(&self.0, NameKind::Metric).is_ok()
     }
 
-    /// The name as a scraper sees it that reads only the classic set: the escaping scheme
-    /// `underscores`, with an underscore for every code point that may not stand in its place.
+    /// The name as a scraper sees it that asked for an escaping scheme; one in the classic set
+    /// stays as it is.
+    pub fn escaped(&self, escaping: Escaping) -> Cow<'_, str> {
+        escaped(&self.0, NameKind::Metric, escaping)
+    }
+
+    /// Appends the name as [`escaped`](Self::escaped) gives it, without memory of its own.
+    pub fn escape_into(&self, out: &mut Vec<u8>, escaping: Escaping) {
+        if self.is_classic() {
+            out.extend_from_slice(self.0.as_bytes());
+        } else {
+            let put = |part: &str| out.extend_from_slice(part.as_bytes());
+            escaping.escape(&self.0, NameKind::Metric, put);
+        }
+    }
+
+    /// The name as a scraper sees it that reads only the classic set, by the scheme
+    /// [`Escaping::Underscores`].
     pub fn underscored(&self) -> Cow<'_, str> {
-        underscored(&self.0, NameKind::Metric)
+        self.escaped(Escaping::Underscores)
     }
 }
 
@@ -101,10 +119,34 @@ impl LabelName {
         check_classic(&self.0, NameKind::Label).is_ok()
     }
 
-    /// The name as a scraper sees it that reads only the classic set: the escaping scheme
-    /// `underscores`, with an underscore for every code point that may not stand in its place.
+    /// The name as a scraper sees it that asked for an escaping scheme; one in the classic set
+    /// stays as it is.
+    pub fn escaped(&self, escaping: Escaping) -> Cow<'_, str> {
+        escaped(&self.0, NameKind::Label, escaping)
+    }
+
+    /// Appends the name as [`escaped`](Self::escaped) gives it, without memory of its own.
+    pub fn escape_into(&self, out: &mut Vec<u8>, escaping: Escaping) {
+        if self.is_classic() {
+            out.extend_from_slice(self.0.as_bytes());
+        } else {
+            let put = |part: &str| out.extend_from_slice(part.as_bytes());
+            escaping.escape(&self.0, NameKind::Label, put);
+        }
+    }
+
+    /// The name as a scraper sees it that reads only the classic set, by the scheme
+    /// [`Escaping::Underscores`].
     pub fn underscored(&self) -> Cow<'_, str> {
-        underscored(&self.0, NameKind::Label)
+        self.escaped(Escaping::Underscores)
+    }
+
+    /// Whether a scraper sees one name where there are two, by any escaping scheme.
+    pub(crate) fn collides(&self, other: &Self) -> bool {
+        if self == other || (self.is_classic() && other.is_classic()) {
+            return self == other;
+        }
+        Escaping::ALL.iter().any(|&scheme| self.escaped(scheme) == other.escaped(scheme))
     }
 
     /// The label that says of which state a sample of a state set is: it is named as the family.
@@ -133,7 +175,7 @@ pub struct NameError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NameKind {
+pub(crate) enum NameKind {
     Metric,
     Label,
 }
@@ -148,7 +190,7 @@ enum Fault {
 
 impl NameKind {
     /// Whether the classic set has `c` at byte `at` of a name.
-    fn allows(self, at: usize, c: char) -> bool {
+    pub(crate) fn allows(self, at: usize, c: char) -> bool {
         c.is_ascii_alphabetic()
             || c == '_'
             || (at > 0 && c.is_ascii_digit())
@@ -211,11 +253,16 @@ fn check_classic(name: &str, kind: NameKind) -> Result<(), NameError> {
     }
 }
 
-fn underscored(name: &str, kind: NameKind) -> Cow<'_, str> {
+fn escaped(name: &str, kind: NameKind, escaping: Escaping) -> Cow<'_, str> {
     if name.char_indices().all(|(at, c)| kind.allows(at, c)) {
         return Cow::Borrowed(name);
     }
-    name.char_indices().map(|(at, c)| if kind.allows(at, c) { c } else { '_' }).collect()
+    if escaping == Escaping::AllowUtf8 {
+        return Cow::Borrowed(name);
+    }
+    let mut escaped = String::with_capacity(2 * name.len());
+    escaping.escape(name, kind, |part| escaped.push_str(part));
+    Cow::Owned(escaped)
 }
 
 macro_rules! name_traits {

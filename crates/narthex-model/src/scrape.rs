@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
+use crate::escaping::Escaping;
 use crate::family::MetricFamily;
 use crate::name::MetricName;
 
@@ -112,6 +113,7 @@ pub struct Problem {
 enum Fault {
     Unmergeable,
     DuplicateSeries { dropped: usize },
+    RepeatedSeries { dropped: usize },
     SampleName { of: MetricName },
     EscapedTwin { of: MetricName },
     Other(Box<str>),
@@ -121,6 +123,11 @@ impl Problem {
     /// A problem that a collector's owner found.
     pub fn new(family: MetricName, reason: impl fmt::Display) -> Self {
         Self { family, fault: Fault::Other(reason.to_string().into()) }
+    }
+
+    /// Series of a family that were given before, and so are left out.
+    pub fn repeated_series(family: MetricName, dropped: usize) -> Self {
+        Self { family, fault: Fault::RepeatedSeries { dropped } }
     }
 
     /// The family at fault.
@@ -141,6 +148,11 @@ impl fmt::Display for Problem {
             Fault::DuplicateSeries { dropped } => write!(
                 f,
                 "family `{family}` was given twice: {dropped} series that both have are left out"
+            ),
+            Fault::RepeatedSeries { dropped } => write!(
+                f,
+                "family `{family}` has {dropped} series twice: the first of each stands, the rest \
+                 are left out"
             ),
             Fault::SampleName { of } => {
                 write!(f, "family `{family}` is left out: `{of}` writes samples of that name")
@@ -180,48 +192,72 @@ fn merge_same_names(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem
     *families = merged;
 }
 
-/// Drops `a.b` beside `a_b`: most scrapers would see one name twice.
+/// Drops `a.b` beside `a_b`, and what else some escaping scheme gives one name to: the scrapers
+/// that ask for it would see one name twice.
 fn drop_escaped_twins(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem>) {
     if families.iter().all(|family| family.name().is_classic()) {
         return;
     }
-    let mut taken: HashMap<String, MetricName> = HashMap::new();
     // Classic names come first, for they are what everybody sees.
-    let mut by_fame: Vec<&MetricName> = families.iter().map(MetricFamily::name).collect();
+    let mut by_fame: Vec<MetricName> =
+        families.iter().map(|family| family.name().clone()).collect();
     by_fame.sort_by_key(|name| !name.is_classic());
-    let mut twins = Vec::new();
-    for name in by_fame {
-        match taken.entry(name.underscored().into_owned()) {
-            Entry::Occupied(entry) => twins.push((name.clone(), entry.get().clone())),
+    for scheme in Escaping::ALL {
+        let mut taken: HashMap<String, MetricName> = HashMap::new();
+        by_fame.retain(|name| match taken.entry(name.escaped(scheme).into_owned()) {
+            Entry::Occupied(entry) => {
+                families.retain(|other| other.name() != name);
+                let fault = Fault::EscapedTwin { of: entry.get().clone() };
+                problems.push(Problem { family: name.clone(), fault });
+                false
+            }
             Entry::Vacant(entry) => {
                 entry.insert(name.clone());
+                true
             }
-        }
-    }
-    for (family, of) in twins {
-        families.retain(|other| *other.name() != family);
-        problems.push(Problem { family, fault: Fault::EscapedTwin { of } });
+        });
     }
 }
 
 /// Drops `h_count` beside a histogram `h`: the page would have that sample twice.
 fn drop_sample_name_clashes(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem>) {
-    const SUFFIXES: [&str; 5] = ["_bucket", "_count", "_sum", "_gcount", "_gsum"];
-    let owner = |name: &MetricName| {
-        SUFFIXES.iter().find_map(|suffix| {
-            let base = name.as_str().strip_suffix(suffix)?;
+    let mut clashes = Vec::new();
+    if families.iter().all(|family| family.name().is_classic()) {
+        let find = |base: &str| {
             let at = families.binary_search_by(|f| f.name().as_str().cmp(base)).ok()?;
-            let family = &families[at];
-            let writes = family.metric_type().sample_suffixes().contains(suffix);
-            writes.then(|| family.name().clone())
-        })
-    };
-    let clashes: Vec<_> =
-        families.iter().filter_map(|f| Some((f.name().clone(), owner(f.name())?))).collect();
+            families.get(at)
+        };
+        clashes
+            .extend(families.iter().filter_map(|f| sample_name_clash(f.name().as_str(), f, find)));
+    } else {
+        for scheme in Escaping::ALL {
+            let by_name: HashMap<_, _> =
+                families.iter().map(|family| (family.name().escaped(scheme), family)).collect();
+            let find = |base: &str| by_name.get(base).copied();
+            clashes.extend(by_name.iter().filter_map(|(name, f)| sample_name_clash(name, f, find)));
+        }
+        clashes.sort();
+        clashes.dedup_by(|a, b| a.0 == b.0);
+    }
     for (family, of) in clashes {
         families.retain(|other| *other.name() != family);
         problems.push(Problem { family, fault: Fault::SampleName { of } });
     }
+}
+
+/// The name of `family`, which is on the page as `name`, and the family that `find` finds to write
+/// samples of that name, if there is one.
+fn sample_name_clash<'a>(
+    name: &str,
+    family: &MetricFamily,
+    find: impl Fn(&str) -> Option<&'a MetricFamily>,
+) -> Option<(MetricName, MetricName)> {
+    const SUFFIXES: [&str; 5] = ["_bucket", "_count", "_sum", "_gcount", "_gsum"];
+    SUFFIXES.iter().find_map(|suffix| {
+        let owner = find(name.strip_suffix(suffix)?)?;
+        let writes = owner.metric_type().sample_suffixes().contains(suffix);
+        writes.then(|| (family.name().clone(), owner.name().clone()))
+    })
 }
 
 #[cfg(test)]

@@ -332,6 +332,11 @@ impl SeriesBuilder {
         true
     }
 
+    /// The number of rows so far.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     fn intern(&mut self, k: usize, value: &str) -> u32 {
         if let Some(&id) = self.interned[k].get(value) {
             return id;

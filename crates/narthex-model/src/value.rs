@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::native::NativeHistogram;
+
 /// A value that is exact where it is whole.
 ///
 /// Counters beyond 2^53 keep every digit, which an `f64` would lose.
@@ -102,9 +104,19 @@ impl Bounds {
         Ok(Self(finite.into()))
     }
 
+    /// No bounds at all, which only histograms can have that have native buckets as well.
+    pub(crate) fn none() -> Self {
+        Self(Arc::new([]))
+    }
+
     /// The bounds without +Inf.
     pub fn as_slice(&self) -> &[f64] {
         &self.0
+    }
+
+    /// The index of the bucket that counts `value`; NaN is counted by the +Inf bucket alone.
+    pub fn bucket(&self, value: f64) -> usize {
+        if value.is_nan() { self.0.len() } else { self.0.partition_point(|&bound| bound < value) }
     }
 
     /// The number of buckets, the +Inf bucket included.
@@ -210,6 +222,8 @@ pub enum Column {
     Mixed(Vec<Number>),
     /// Classic histograms with common bounds.
     Histogram(HistogramColumn),
+    /// Native histograms, which may have classic buckets too.
+    NativeHistogram(NativeHistogramColumn),
     /// Summaries of the same quantiles.
     Summary(SummaryColumn),
 }
@@ -222,6 +236,7 @@ impl Column {
             Self::Float(values) => values.len(),
             Self::Mixed(values) => values.len(),
             Self::Histogram(column) => column.sums.len(),
+            Self::NativeHistogram(column) => column.histograms.len(),
             Self::Summary(column) => column.sums.len(),
         }
     }
@@ -238,6 +253,7 @@ impl Column {
             Self::Float(values) => Value::Number(Number::Float(*values.get(index)?)),
             Self::Mixed(values) => Value::Number(*values.get(index)?),
             Self::Histogram(column) => Value::Histogram(column.get(index)?),
+            Self::NativeHistogram(column) => Value::NativeHistogram(column.get(index)?),
             Self::Summary(column) => Value::Summary(column.get(index)?),
         })
     }
@@ -313,6 +329,57 @@ impl HistogramColumn {
     }
 }
 
+/// Native histograms, each with classic buckets of common bounds beside the native ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NativeHistogramColumn {
+    /// What formats show that cannot carry native histograms.
+    classic: HistogramColumn,
+    histograms: Vec<NativeHistogram>,
+}
+
+impl NativeHistogramColumn {
+    /// An empty column; without bounds, +Inf is the only classic bucket.
+    pub fn new(bounds: Option<Bounds>) -> Self {
+        let classic = HistogramColumn::new(bounds.unwrap_or_else(Bounds::none));
+        Self { classic, histograms: Vec::new() }
+    }
+
+    /// Adds a series: the observations in each classic bucket but +Inf, and the native histogram.
+    ///
+    /// What the classic buckets miss of the number of observations is in +Inf, so that they agree.
+    pub fn push(&mut self, counts: impl IntoIterator<Item = u64>, histogram: NativeHistogram) {
+        let finite = self.classic.bounds.as_slice().len();
+        let mut left = histogram.count();
+        let mut counts: Vec<_> = counts.into_iter().take(finite).collect();
+        for count in &mut counts {
+            *count = left.min(*count);
+            left -= *count;
+        }
+        counts.resize(finite, 0);
+        self.classic.push(counts.into_iter().chain([left]), histogram.sum());
+        self.histograms.push(histogram);
+    }
+
+    /// The bounds of the classic buckets, which are none where +Inf is the only one.
+    pub fn bounds(&self) -> &Bounds {
+        &self.classic.bounds
+    }
+
+    /// The histogram of series `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<NativeAndClassic<'_>> {
+        let classic = self.classic.get(index)?;
+        Some(NativeAndClassic { classic, native: self.histograms.get(index)? })
+    }
+
+    fn append(&mut self, other: &Self, index: usize) {
+        if let Some(native) = other.histograms.get(index) {
+            self.classic.append(&other.classic, index);
+            self.histograms.push(native.clone());
+        }
+    }
+}
+
 /// Summaries of the same quantiles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryColumn {
@@ -369,12 +436,14 @@ pub enum Value<'a> {
     Number(Number),
     /// A classic histogram.
     Histogram(Histogram<'a>),
+    /// A native histogram.
+    NativeHistogram(NativeAndClassic<'a>),
     /// A summary.
     Summary(Summary<'a>),
 }
 
 /// A classic histogram.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Histogram<'a> {
     bounds: &'a Bounds,
     counts: &'a [u64],
@@ -404,6 +473,34 @@ impl<'a> Histogram<'a> {
     /// The sum of all observed values.
     pub fn sum(self) -> f64 {
         self.sum
+    }
+}
+
+/// Histograms are equal when they show the same; NaN equals NaN, so that pages can be compared.
+impl PartialEq for Histogram<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bounds == other.bounds
+            && self.counts == other.counts
+            && (self.sum == other.sum || (self.sum.is_nan() && other.sum.is_nan()))
+    }
+}
+
+/// A native histogram with the classic buckets that it may have too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NativeAndClassic<'a> {
+    native: &'a NativeHistogram,
+    classic: Histogram<'a>,
+}
+
+impl<'a> NativeAndClassic<'a> {
+    /// The native histogram.
+    pub fn native(self) -> &'a NativeHistogram {
+        self.native
+    }
+
+    /// The same observations in classic buckets, of which +Inf may be the only one.
+    pub fn classic(self) -> Histogram<'a> {
+        self.classic
     }
 }
 
@@ -449,6 +546,7 @@ impl PartialEq for Summary<'_> {
 pub(crate) enum ColumnBuilder {
     Numbers(Vec<Number>),
     Histogram(HistogramColumn),
+    NativeHistogram(NativeHistogramColumn),
     Summary(SummaryColumn),
 }
 
@@ -459,6 +557,10 @@ impl ColumnBuilder {
             Column::Histogram(column) => {
                 Self::Histogram(HistogramColumn::new(column.bounds.clone()))
             }
+            Column::NativeHistogram(column) => {
+                let bounds = Some(column.bounds().clone());
+                Self::NativeHistogram(NativeHistogramColumn::new(bounds))
+            }
             Column::Summary(column) => Self::Summary(SummaryColumn::new(column.quantiles.clone())),
             Column::Unsigned(_) | Column::Float(_) | Column::Mixed(_) => Self::Numbers(Vec::new()),
         }
@@ -468,23 +570,26 @@ impl ColumnBuilder {
     pub(crate) fn accepts(&self, column: &Column) -> bool {
         match (self, column) {
             (Self::Histogram(to), Column::Histogram(from)) => to.bounds == from.bounds,
+            (Self::NativeHistogram(to), Column::NativeHistogram(from)) => {
+                to.bounds() == from.bounds()
+            }
             (Self::Summary(to), Column::Summary(from)) => to.quantiles == from.quantiles,
-            (Self::Histogram(_) | Self::Summary(_), _)
-            | (Self::Numbers(_), Column::Histogram(_) | Column::Summary(_)) => false,
-            (Self::Numbers(_), _) => true,
+            (Self::Numbers(_), Column::Unsigned(_) | Column::Float(_) | Column::Mixed(_)) => true,
+            _ => false,
         }
     }
 
     pub(crate) fn append(&mut self, column: &Column, index: usize) {
         match (self, column) {
             (Self::Histogram(to), Column::Histogram(from)) => to.append(from, index),
+            (Self::NativeHistogram(to), Column::NativeHistogram(from)) => to.append(from, index),
             (Self::Summary(to), Column::Summary(from)) => to.append(from, index),
             (Self::Numbers(numbers), column) => {
                 if let Some(Value::Number(number)) = column.value(index) {
                     numbers.push(number);
                 }
             }
-            (Self::Histogram(_) | Self::Summary(_), _) => {}
+            _ => {}
         }
     }
 
@@ -492,6 +597,7 @@ impl ColumnBuilder {
         match self {
             Self::Numbers(numbers) => Column::from_numbers(numbers),
             Self::Histogram(column) => Column::Histogram(column),
+            Self::NativeHistogram(column) => Column::NativeHistogram(column),
             Self::Summary(column) => Column::Summary(column),
         }
     }

@@ -1,9 +1,13 @@
 //! The standard process metrics of a Prometheus client.
 //!
 //! [`ProcessCollector`] reads them from `/proc` on Linux. What cannot be read there is left out, so
-//! that elsewhere it collects nothing.
+//! that elsewhere it collects nothing. With the feature `tokio`, `TokioCollector` has those of a
+//! tokio runtime.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod limits;
+#[cfg(feature = "tokio")]
+mod runtime;
 mod stat;
 #[cfg_attr(target_os = "linux", path = "system_linux.rs")]
 mod system;
@@ -15,6 +19,8 @@ use narthex_core::Collector;
 use narthex_model::{Metadata, MetricFamily, MetricName, MetricType, Number};
 
 use self::limits::Limits;
+#[cfg(feature = "tokio")]
+pub use self::runtime::TokioCollector;
 use self::stat::Stat;
 
 /// Collects the metrics of a process, by default of the one it runs in.

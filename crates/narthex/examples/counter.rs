@@ -12,6 +12,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..3 {
         events.inc();
     }
-    Format::Text.write(&registry.gather(), &mut std::io::stdout().lock())?;
+    Format::TEXT.write(&registry.gather(), &mut std::io::stdout().lock())?;
     Ok(())
 }

@@ -26,7 +26,7 @@
 //! requests.with(&Request { method: Method::Get, path: &path, status: 200 }).inc();
 //!
 //! let mut page = Vec::new();
-//! Format::Text.encode(&registry.gather(), &mut page);
+//! Format::TEXT.encode(&registry.gather(), &mut page);
 //! assert_eq!(
 //!     String::from_utf8(page)?,
 //!     [
@@ -49,23 +49,26 @@
 //! - [`http`] serves one: [`MetricsService`] in your own router, or
 //!   [`Server`];
 //! - [`exporter`] makes a program of it, with flags, logs and lifecycle;
-//! - [`process`] and [`host`] are collectors for this process and this machine.
+//! - [`process`] and [`host`] are collectors for this process, its tokio runtime and this machine;
+//! - [`metrics`] takes what is instrumented with the facade of that name.
 //!
 //! # Features
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `macros` | yes | `derive(Labels)` and `derive(LabelValue)` |
+//! | `macros` | yes | `derive(Labels)`, `derive(LabelValue)`, `derive(Metrics)`; [`macro@timer`], [`macro@in_progress`], [`macro@count_errors`] |
 //! | `http` | | [`http`]: tokio, hyper |
 //! | `process` | | [`process`] |
+//! | `tokio` | | [`process::TokioCollector`]: tokio |
 //! | `host` | | [`host`] |
+//! | `metrics` | | [`metrics`]: the crate `metrics` |
 //! | `exporter` | | [`exporter`], and with it `http` and `process`: clap, toml, tracing |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use narthex_core::*;
 pub use narthex_format::{Encoder, Format};
 #[cfg(feature = "macros")]
-pub use narthex_macros::{LabelValue, Labels};
+pub use narthex_macros::{LabelValue, Labels, Metrics, count_errors, in_progress, timer};
 
 #[cfg(feature = "exporter")]
 pub use narthex_exporter as exporter;
@@ -75,6 +78,8 @@ pub use narthex_host as host;
 pub use narthex_http as http;
 #[cfg(feature = "http")]
 pub use narthex_http::{MetricsService, Server};
+#[cfg(feature = "metrics")]
+pub use narthex_metrics as metrics;
 #[cfg(feature = "process")]
 pub use narthex_process as process;
 

@@ -81,6 +81,66 @@ fn a_family_is_asked_with_borrowed_labels() -> Result<(), RegisterError> {
 }
 
 #[test]
+fn sets_of_few_values_have_a_number_each() {
+    #[derive(LabelValue)]
+    enum Zone {
+        East,
+        West,
+        North,
+    }
+
+    #[derive(LabelValue)]
+    struct Wrapped(Zone);
+
+    #[derive(Labels)]
+    struct Closed {
+        zone: Wrapped,
+        method: Option<Method>,
+        secure: bool,
+    }
+
+    #[derive(Labels)]
+    struct Open {
+        zone: Zone,
+        status: u16,
+    }
+
+    #[derive(Labels)]
+    struct Shown {
+        #[label(display)]
+        shown: bool,
+    }
+
+    assert_eq!(Zone::CARDINALITY, Some(3));
+    assert_eq!(Wrapped::CARDINALITY, Some(3));
+    assert_eq!(Closed::CARDINALITY, Some(3 * 3 * 2));
+    assert_eq!((Open::CARDINALITY, Shown::CARDINALITY), (None, None));
+    check::<Open>(&Open { zone: Zone::East, status: 1 }, &[("status", "1"), ("zone", "east")]);
+    check::<Shown>(&Shown { shown: true }, &[("shown", "true")]);
+
+    let mut numbers = Vec::new();
+    for zone in [|| Zone::East, || Zone::West, || Zone::North] {
+        for method in [|| None, || Some(Method::Get), || Some(Method::Post)] {
+            for secure in [false, true] {
+                numbers.push(Closed { zone: Wrapped(zone()), method: method(), secure }.index());
+            }
+        }
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..18).collect::<Vec<_>>());
+
+    let registry = Registry::new();
+    let family: Family<Counter, Closed> =
+        Family::builder("c_total", "C.").register(&registry).unwrap();
+    for (zone, by) in [(Zone::East, 1), (Zone::West, 2), (Zone::East, 4)] {
+        family.with(&Closed { zone: Wrapped(zone), method: None, secure: true }).inc_by(by);
+    }
+    let scrape = registry.gather();
+    let value = |zone| scrape.value("c_total", &[("secure", "true"), ("zone", zone)]);
+    assert_eq!((value("east"), value("west"), value("north")), (Some(5.0), Some(2.0), None));
+}
+
+#[test]
 fn a_struct_without_lifetime_is_its_own_borrowed_form() {
     #[derive(Labels)]
     struct Job {

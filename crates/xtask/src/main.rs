@@ -31,11 +31,15 @@ const STEPS: &[Step] = &[
     ),
 ];
 
+/// Parts of the tests that can be run alone.
+const PARTS: &[Step] =
+    &[("tsan", "threads that do everything at once, watched by ThreadSanitizer", steps::tsan)];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let steps: Vec<&Step> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["ci"] => STEPS.iter().collect(),
-        [name] => STEPS.iter().filter(|step| step.0 == name).collect(),
+        [name] => STEPS.iter().chain(PARTS).filter(|step| step.0 == name).collect(),
         _ => Vec::new(),
     };
     if steps.is_empty() {
@@ -65,6 +69,10 @@ fn run_step((name, purpose, run): &Step) -> Result {
 fn usage() -> String {
     let mut text = "usage: cargo xtask STEP\n\n  ci       all of the following".to_owned();
     for (name, purpose, _) in STEPS {
+        text += &format!("\n  {name:<8} {purpose}");
+    }
+    text += "\n\nparts of the tests, alone:";
+    for (name, purpose, _) in PARTS {
         text += &format!("\n  {name:<8} {purpose}");
     }
     text
@@ -118,6 +126,8 @@ mod tests {
 
     #[test]
     fn usage_lists_every_step() {
-        assert!(usage().lines().any(|line| line.starts_with("  test ")));
+        for step in ["  test ", "  tsan "] {
+            assert!(usage().lines().any(|line| line.starts_with(step)), "{step}");
+        }
     }
 }

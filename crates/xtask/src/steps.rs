@@ -33,6 +33,7 @@ pub(crate) fn package() -> Result {
 pub(crate) fn test() -> Result {
     tools::ensure_prometheus()?;
     loom()?;
+    tsan()?;
     run(&mut cargo("test --doc --workspace --all-features --locked"))?;
     if has_nextest() {
         let profile = if tools::in_ci() { "ci" } else { "default" };
@@ -51,6 +52,25 @@ pub(crate) fn test() -> Result {
 fn loom() -> Result {
     let mut command = cargo("test -p narthex-core --lib --release --locked loom");
     run(command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", "target/loom"))
+}
+
+/// Runs threads that do everything at once, and fails where ThreadSanitizer sees a race.
+///
+/// Our crates are built with it, as are those they use; the standard library cannot be without its
+/// source, and `crates/xtask/tsan.txt` says what that looks like.
+pub(crate) fn tsan() -> Result {
+    const FLAGS: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
+    let Some(target) = tools::tsan_target()? else { return Ok(()) };
+    let suppressions = tools::root().join("crates/xtask/tsan.txt");
+    let mut command = cargo("run -p narthex-core --example stress --locked --target");
+    command
+        .arg(target)
+        // The sanitizer is there on stable, but its flag is not.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", FLAGS)
+        .env("CARGO_TARGET_DIR", "target/tsan")
+        .env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()));
+    run(&mut command)
 }
 
 fn has_nextest() -> bool {

@@ -51,6 +51,27 @@ pub(crate) fn ensure_prometheus() -> Result {
     }
 }
 
+/// The target to build for ThreadSanitizer, if it works on this machine.
+///
+/// It asks a symbolizer for the names by which reports are suppressed. Where that is missing the
+/// step is skipped, and in CI that is an error.
+pub(crate) fn tsan_target() -> std::result::Result<Option<&'static str>, String> {
+    let target = match (env::consts::OS, env::consts::ARCH) {
+        ("linux", "x86_64") => "x86_64-unknown-linux-gnu",
+        ("linux", "aarch64") => "aarch64-unknown-linux-gnu",
+        _ => return Ok(None),
+    };
+    if is_installed("llvm-symbolizer") {
+        return Ok(Some(target));
+    }
+    let missing = "llvm-symbolizer is not installed (it is in Debian's package llvm)";
+    if in_ci() {
+        return Err(missing.to_owned());
+    }
+    println!("{missing}: ThreadSanitizer is skipped");
+    Ok(None)
+}
+
 /// Gives cargo-deny, installed below `target` where it is not there yet.
 pub(crate) fn cargo_deny() -> std::result::Result<PathBuf, String> {
     let tools = root().join("target/tools");

@@ -99,7 +99,7 @@ struct Page<M: Metric> {
 
 impl<M: Metric> Page<M> {
     fn encode(&mut self, mut sink: impl FnMut(&[u8])) {
-        let encoder = self.encoder.get_or_insert_with(|| Encoder::new(Format::Text));
+        let encoder = self.encoder.get_or_insert_with(|| Encoder::new(Format::TEXT));
         let Ok(()) = encoder.encode(&self.registry.gather(), |chunk| {
             sink(chunk);
             Ok::<(), Infallible>(())

@@ -27,7 +27,8 @@ fn a45_an_answer_is_shown_with_status_headers_sizes_and_time() {
     let lines: Vec<_> = head.lines().collect();
     let [status, content_type, encoding, length, size, time] = lines[..] else { panic!("{head}") };
     assert_eq!(status, "HTTP/1.1 200 OK");
-    assert_eq!(content_type, "Content-Type: text/plain; version=0.0.4; charset=utf-8");
+    let expected = "Content-Type: text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
+    assert_eq!(content_type, expected);
     assert_eq!(encoding, "Content-Encoding: gzip");
     let length: usize = length.strip_prefix("Content-Length: ").unwrap().parse().unwrap();
     let decoded = body.len();

@@ -1,9 +1,13 @@
 //! Families whose label names are known only at run time.
 
+mod named;
+
 use std::fmt;
 use std::sync::Arc;
 
 use narthex_model::LabelName;
+
+pub use named::LabelError;
 
 use crate::builder::{Builder, ConfigOf, Create, Created, Instrument, Labelled};
 use crate::error::Fault;

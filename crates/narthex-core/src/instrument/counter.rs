@@ -7,9 +7,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use narthex_model::{Column, Metadata, MetricFamily, MetricType, Number};
 
+use super::exemplars::{self, LoneExemplars, Slot};
 use super::{Child, Metric, OwnedSeries, Place, Refused, SeriesShared, add_f64, sealed};
 use crate::builder::Builder;
+use crate::clock;
 use crate::error::Fault;
+use crate::guard::Attempt;
 use crate::registry::Source;
 use crate::storage::cells::{self, Lease, Sums};
 use crate::storage::{Series, Snapshot};
@@ -48,6 +51,8 @@ struct Alone {
     whole: Lease,
     fraction: AtomicU64,
     refused: Refused,
+    exemplars: LoneExemplars,
+    created: i64,
 }
 
 impl Counter {
@@ -75,6 +80,53 @@ impl Counter {
         }
     }
 
+    /// Adds one and keeps labels that tell what was counted; see
+    /// [`inc_by_with_exemplar`](Self::inc_by_with_exemplar).
+    pub fn inc_with_exemplar<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        labels: impl IntoIterator<Item = (N, V)>,
+    ) {
+        self.inc_by_with_exemplar(1, labels);
+    }
+
+    /// Adds a whole number and keeps it as the exemplar of this counter, with labels that tell what
+    /// was counted.
+    ///
+    /// It takes the place of the one before, unless another thread keeps one at the same time. An
+    /// exemplar whose labels are not valid or longer than 128 characters together is refused, and
+    /// counted in `narthex_refused_values_total`; the number is added all the same.
+    ///
+    /// ```
+    /// use narthex_core::{Counter, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// let sent = Counter::builder("sent_bytes_total", "Bytes sent.").register(&registry)?;
+    /// sent.inc_by_with_exemplar(1500, [("trace_id", "KOO5S4vxi0o")]);
+    /// assert_eq!(sent.value(), 1500.0);
+    /// assert!(registry.gather().families()[0].exemplars().is_some());
+    /// # Ok::<(), narthex_core::RegisterError>(())
+    /// ```
+    pub fn inc_by_with_exemplar<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        by: u64,
+        labels: impl IntoIterator<Item = (N, V)>,
+    ) {
+        self.inc_by(by);
+        let exemplar = exemplars::new(labels, by as f64);
+        match (&self.0, exemplar) {
+            (Kind::Alone { counter, .. }, Some(exemplar)) => {
+                counter.exemplars.keep(Slot::Bucket(0), exemplar);
+            }
+            (Kind::Alone { counter, .. }, None) => counter.refused.count(),
+            (Kind::Series(series), Some(exemplar)) => {
+                if let Some(id) = series.id() {
+                    series.shared.exemplars.keep(id, Slot::Bucket(0), exemplar);
+                }
+            }
+            (Kind::Series(series), None) => series.shared.refused.count(),
+        }
+    }
+
     /// Adds any number that is not negative.
     ///
     /// A negative, infinite or NaN value is refused: it changes nothing and is counted in
@@ -95,6 +147,13 @@ impl Counter {
                 Kind::Series(series) => series.shared.refused.count(),
             },
         }
+    }
+
+    /// Begins an attempt that counts as failed when it is dropped, unless it
+    /// [succeeded](Attempt::succeed).
+    #[inline]
+    pub fn attempt(&self) -> Attempt {
+        Attempt::start(self)
     }
 
     /// The total as it stands, the fractions included.
@@ -129,6 +188,30 @@ impl Child<'_, Counter> {
         }
     }
 
+    /// Adds one and keeps an exemplar; see [`Counter::inc_with_exemplar`].
+    pub fn inc_with_exemplar<N: AsRef<str>, V: AsRef<str>>(
+        self,
+        labels: impl IntoIterator<Item = (N, V)>,
+    ) {
+        self.inc_by_with_exemplar(1, labels);
+    }
+
+    /// Adds a whole number and keeps an exemplar; see [`Counter::inc_by_with_exemplar`].
+    pub fn inc_by_with_exemplar<N: AsRef<str>, V: AsRef<str>>(
+        self,
+        by: u64,
+        labels: impl IntoIterator<Item = (N, V)>,
+    ) {
+        self.inc_by(by);
+        match (exemplars::new(labels, by as f64), self.id()) {
+            (Some(exemplar), Some(id)) => {
+                self.shared.exemplars.keep(id, Slot::Bucket(0), exemplar);
+            }
+            (Some(_), None) => {}
+            (None, _) => self.shared.refused.count(),
+        }
+    }
+
     /// Adds any number that is not negative; see [`Counter::add`].
     pub fn add(self, by: f64) {
         match (Addend::of(by), self.position()) {
@@ -139,6 +222,12 @@ impl Child<'_, Counter> {
             (Addend::Refused, _) => self.shared.refused.count(),
             (Addend::Fraction(_), None) => {}
         }
+    }
+
+    /// Begins an attempt that counts as failed when it is dropped; see [`Counter::attempt`].
+    #[inline]
+    pub fn attempt(self) -> Attempt<Self> {
+        Attempt::start(&self)
     }
 
     /// The total as it stands, the fractions included.
@@ -163,11 +252,17 @@ impl Alone {
 impl Source for Alone {
     fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
         let column = Column::from_numbers(vec![self.total()]);
-        MetricFamily::from_parts(metadata.clone(), narthex_model::Series::unlabelled(), column).ok()
+        let series = narthex_model::Series::unlabelled();
+        let family = MetricFamily::from_parts(metadata.clone(), series, column);
+        family.ok()?.with_exemplars(self.exemplars.show()).ok()
     }
 
     fn refused(&self) -> u64 {
         self.refused.total()
+    }
+
+    fn created(&self) -> Option<i64> {
+        Some(self.created)
     }
 }
 
@@ -209,7 +304,13 @@ impl sealed::Kind for Counter {
     fn alone((): ()) -> Result<Self, Fault> {
         let whole = Lease::new(1, |_| false).expect("a chunk holds one cell");
         let cell = whole.first();
-        let counter = Alone { whole, fraction: AtomicU64::new(0), refused: Refused::default() };
+        let counter = Alone {
+            whole,
+            fraction: AtomicU64::new(0),
+            refused: Refused::default(),
+            exemplars: LoneExemplars::default(),
+            created: clock::unix_millis(),
+        };
         Ok(Self(Kind::Alone { cell, counter: Arc::new(counter) }))
     }
 

@@ -11,6 +11,7 @@ use narthex_model::{Column, Metadata, MetricFamily, MetricType, Series};
 use super::{Child, Metric, OwnedSeries, SeriesShared, add_f64, sealed};
 use crate::builder::Builder;
 use crate::error::Fault;
+use crate::guard::{InProgress, Timer};
 use crate::registry::Source;
 use crate::storage::Snapshot;
 
@@ -82,20 +83,15 @@ impl Gauge {
     }
 
     /// Adds one until the guard is dropped, be it by return, `?`, panic or a cancelled future.
-    ///
-    /// ```
-    /// # let registry = narthex_core::Registry::new();
-    /// # let busy = narthex_core::Gauge::builder("busy", "Jobs at work.").register(&registry)?;
-    /// {
-    ///     let _job = busy.track_in_progress();
-    ///     assert_eq!(busy.value(), 1.0);
-    /// }
-    /// assert_eq!(busy.value(), 0.0);
-    /// # Ok::<(), narthex_core::RegisterError>(())
-    /// ```
+    #[inline]
     pub fn track_in_progress(&self) -> InProgress {
-        self.inc();
-        InProgress(self.clone())
+        InProgress::start(self)
+    }
+
+    /// Starts a timer that sets the gauge to the seconds until it is dropped.
+    #[inline]
+    pub fn start_timer(&self) -> Timer<Self> {
+        Timer::start(self)
     }
 
     /// The value as it stands.
@@ -148,6 +144,18 @@ impl<'f> Child<'f, Gauge> {
         self.set(unix_time());
     }
 
+    /// Adds one until the guard is dropped, be it by return, `?`, panic or a cancelled future.
+    #[inline]
+    pub fn track_in_progress(self) -> InProgress<Self> {
+        InProgress::start(&self)
+    }
+
+    /// Starts a timer that sets the gauge to the seconds until it is dropped.
+    #[inline]
+    pub fn start_timer(self) -> Timer<Self> {
+        Timer::start(&self)
+    }
+
     /// The value as it stands.
     pub fn value(self) -> f64 {
         f64::from_bits(self.cell().load(Relaxed))
@@ -156,17 +164,6 @@ impl<'f> Child<'f, Gauge> {
     #[inline(always)]
     fn cell(self) -> &'f AtomicU64 {
         &self.values()[0]
-    }
-}
-
-/// Something in progress, counted by a gauge until this guard is dropped.
-#[must_use = "what it tracks ends when it is dropped"]
-#[derive(Debug)]
-pub struct InProgress(Gauge);
-
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 

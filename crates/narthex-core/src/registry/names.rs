@@ -7,7 +7,7 @@ use narthex_model::{Metadata, MetricName, MetricType};
 use crate::error::{Fault, RegisterError};
 
 /// The names that registered families use.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Names {
     /// Several descriptions share a name where they differ in the values of constant labels.
     families: HashMap<MetricName, Vec<Metadata>>,
@@ -61,26 +61,34 @@ impl Names {
 /// Two instruments may share a family only as different series of it.
 fn check_siblings(family: &Metadata, others: &[Metadata]) -> Result<(), Fault> {
     for other in others {
-        let label_names = |metadata: &Metadata| {
-            let constant = metadata.const_labels().iter().map(|label| label.name.clone());
-            constant.chain(metadata.label_names().iter().cloned()).collect::<Vec<_>>()
-        };
-        let what = if other.metric_type() != family.metric_type() {
-            "type"
-        } else if other.const_labels() == family.const_labels() {
+        let what = difference(family, other);
+        if what != Some("type") && other.const_labels() == family.const_labels() {
             return Err(Fault::Taken { by: format!("a {}", other.metric_type()) });
-        } else if other.help() != family.help() {
-            "help text"
-        } else if other.unit() != family.unit() {
-            "unit"
-        } else if label_names(other) != label_names(family) {
-            "label names"
-        } else {
-            continue;
-        };
-        return Err(Fault::Differs { what });
+        }
+        if let Some(what) = what {
+            return Err(Fault::Differs { what });
+        }
     }
     Ok(())
+}
+
+/// What keeps two descriptions from being of one family.
+pub(super) fn difference(family: &Metadata, other: &Metadata) -> Option<&'static str> {
+    let label_names = |metadata: &Metadata| {
+        let constant = metadata.const_labels().iter().map(|label| label.name.clone());
+        constant.chain(metadata.label_names().iter().cloned()).collect::<Vec<_>>()
+    };
+    if other.metric_type() != family.metric_type() {
+        Some("type")
+    } else if other.help() != family.help() {
+        Some("help text")
+    } else if other.unit() != family.unit() {
+        Some("unit")
+    } else if label_names(other) != label_names(family) {
+        Some("label names")
+    } else {
+        None
+    }
 }
 
 /// Every name under which the family or a sample of it appears in some format.

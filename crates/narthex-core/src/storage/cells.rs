@@ -3,8 +3,8 @@
 //! An instrument without labels gets a range of cell ids. Each thread has its own cell for an id,
 //! which only it writes, with a plain load and store: no locked instruction, nothing shared, 2 ns
 //! on any number of threads where a shared atomic takes 8 ns on one and 40 on two. A gather adds
-//! the threads' cells up. When a thread ends, what it counted is folded into the shared cells and
-//! its memory goes to the next thread.
+//! the threads' cells up. When a thread ends, what it counted is folded into the shared cells, and
+//! its place with all its memory goes to the next thread.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicU64;
@@ -36,23 +36,28 @@ const CHUNK: usize = 512;
 /// Every such thread costs 4 KiB for each 512 cells in use.
 const OWN_CELLS: usize = 64;
 
+/// The number of places that threads can have; see [`thread_place`].
+pub(crate) const PLACES: usize = OWN_CELLS;
+
 type Chunk = [AtomicU64; CHUNK];
 
+/// A thread's chunks by index. It never changes: a thread that needs more gets another list.
+type Chunks = [Option<&'static Chunk>];
+
 thread_local! {
-    /// This thread's chunks by index. No destructor, so that the hot path is one load.
-    static CHUNKS: Cell<&'static [Slot]> = const { Cell::new(&[]) };
+    /// This thread's chunks. No destructor, so that the hot path is one load.
+    static CHUNKS: Cell<&'static Chunks> = const { Cell::new(&[]) };
+    /// What [`thread_place`] gives, once it is known.
+    static PLACE: Cell<Option<usize>> = const { Cell::new(None) };
     /// Folds this thread's cells when it ends; touched on the cold path only.
     static THREAD: Thread = Thread::enter();
 }
 
-type Slot = Cell<Option<&'static Chunk>>;
-
 static CELLS: Cells = Cells {
     shared: Directory::new(),
     state: Mutex::new(State {
-        threads: Vec::new(),
+        places: Vec::new(),
         idle: Vec::new(),
-        spare: Vec::new(),
         next: 0,
         free: Vec::new(),
         floats: Vec::new(),
@@ -67,18 +72,23 @@ struct Cells {
 }
 
 struct State {
-    /// The chunks of each thread that has cells, by their index.
-    threads: Vec<Vec<Option<&'static Chunk>>>,
-    /// Places in `threads` whose thread has ended.
+    places: Vec<Place>,
+    /// Which of them no thread has.
     idle: Vec<usize>,
-    /// Zeroed chunks to use again. They are never freed, so that the hot path needs no guard:
-    /// their number is bounded by the most threads that lived at once.
-    spare: Vec<&'static Chunk>,
     next: u32,
     /// First cells and lengths of dropped leases.
     free: Vec<(u32, u32)>,
     /// One bit a cell: it holds a float.
     floats: Vec<u64>,
+}
+
+/// What a thread has while it lives, and leaves to the next one.
+///
+/// It is never freed, so that the hot path needs no guard; there are [`OWN_CELLS`] at most.
+struct Place {
+    chunks: &'static Chunks,
+    /// Whether a thread has it. If not, its cells are all zero.
+    taken: bool,
 }
 
 impl Lease {
@@ -202,12 +212,30 @@ pub(crate) fn with_cells_slice(first: u32, write: impl FnOnce(&[AtomicU64])) {
     }
 }
 
+/// This thread's place, below [`PLACES`], which no other thread has at the same time; or `PLACES`,
+/// when all are taken or this thread is ending.
+#[inline(always)]
+pub(crate) fn thread_place() -> usize {
+    match PLACE.get() {
+        Some(place) => place,
+        None => take_place(),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn take_place() -> usize {
+    let place = THREAD.try_with(|thread| thread.place).ok().flatten().unwrap_or(PLACES);
+    PLACE.set(Some(place));
+    place
+}
+
 #[inline(always)]
 fn own_chunk(cell: u32) -> Option<&'static Chunk> {
     let index = cell as usize / CHUNK;
-    match CHUNKS.get().get(index).and_then(Cell::get) {
-        Some(chunk) => Some(chunk),
-        None => take_chunk(index),
+    match CHUNKS.get().get(index) {
+        Some(Some(chunk)) => Some(chunk),
+        _ => take_chunk(index),
     }
 }
 
@@ -249,7 +277,7 @@ fn place(cell: u32) -> (usize, usize) {
 
 /// A thread's part in the cells.
 struct Thread {
-    /// Its place in `State::threads`, unless all are taken.
+    /// Its place in `State::places`, unless all are taken.
     place: Option<usize>,
 }
 
@@ -257,28 +285,22 @@ impl Thread {
     fn enter() -> Self {
         let mut state = CELLS.state.lock();
         let place = state.idle.pop().or_else(|| {
-            (state.threads.len() < OWN_CELLS).then(|| {
-                state.threads.push(Vec::new());
-                state.threads.len() - 1
+            (state.places.len() < OWN_CELLS).then(|| {
+                state.places.push(Place { chunks: &[], taken: true });
+                state.places.len() - 1
             })
         });
+        if let Some(place) = place {
+            state.places[place].taken = true;
+        }
         Self { place }
     }
 
     fn chunk(&self, index: usize) -> Option<&'static Chunk> {
         let place = self.place?;
-        let chunks = CHUNKS.get();
-        if index >= chunks.len() {
-            // Doubled, and the old list leaked: all of them together are as long as the newest.
-            let len = (index + 1).next_power_of_two().max(16);
-            let known = |k: usize| Cell::new(chunks.get(k).and_then(Cell::get));
-            CHUNKS.set(Vec::leak((0..len).map(known).collect()));
-        }
-        let slot = CHUNKS.get().get(index)?;
-        if slot.get().is_none() {
-            slot.set(Some(CELLS.state.lock().give_chunk(place, index)));
-        }
-        slot.get()
+        let chunks = CELLS.state.lock().places[place].with_chunk(index);
+        CHUNKS.set(chunks);
+        *chunks.get(index)?
     }
 }
 
@@ -286,10 +308,10 @@ impl Thread {
 impl Drop for Thread {
     fn drop(&mut self) {
         CHUNKS.set(&[]);
+        PLACE.set(Some(PLACES));
         let Some(place) = self.place else { return };
         let mut state = CELLS.state.lock();
-        let chunks = std::mem::take(&mut state.threads[place]);
-        for (index, chunk) in chunks.iter().enumerate() {
+        for (index, chunk) in state.places[place].chunks.iter().enumerate() {
             let Some(chunk) = chunk else { continue };
             for (at, cell) in chunk.iter().enumerate() {
                 let counted = cell.swap(0, Relaxed);
@@ -305,28 +327,36 @@ impl Drop for Thread {
                 shared.store(total, Relaxed);
             }
         }
-        state.spare.extend(chunks.into_iter().flatten());
+        state.places[place].taken = false;
         state.idle.push(place);
+    }
+}
+
+impl Place {
+    /// The list of chunks, with one at `index`.
+    fn with_chunk(&mut self, index: usize) -> &'static Chunks {
+        /// From here on, chunks are made ahead of need, an eighth of those there are: the lists that
+        /// are left behind then take a fraction of what the chunks do.
+        const MANY: usize = 64;
+        if self.chunks.get(index).is_some_and(Option::is_some) {
+            return self.chunks;
+        }
+        let ahead = if index < MANY { 0 } else { index / 8 };
+        let mut chunks = self.chunks.to_vec();
+        chunks.resize(chunks.len().max(index + ahead + 1), None);
+        for chunk in &mut chunks[index..=index + ahead] {
+            chunk.get_or_insert_with(|| Box::leak(Box::new([const { AtomicU64::new(0) }; CHUNK])));
+        }
+        self.chunks = Vec::leak(chunks);
+        self.chunks
     }
 }
 
 impl State {
     /// The chunk `index` of every thread that has it.
     fn chunks(&self, index: usize) -> impl Iterator<Item = &'static Chunk> {
-        self.threads.iter().filter_map(move |chunks| *chunks.get(index)?)
-    }
-
-    fn give_chunk(&mut self, place: usize, index: usize) -> &'static Chunk {
-        let chunk = self
-            .spare
-            .pop()
-            .unwrap_or_else(|| Box::leak(Box::new([const { AtomicU64::new(0) }; CHUNK])));
-        let chunks = &mut self.threads[place];
-        if chunks.len() <= index {
-            chunks.resize(index + 1, None);
-        }
-        chunks[index] = Some(chunk);
-        chunk
+        let taken = self.places.iter().filter(|place| place.taken);
+        taken.filter_map(move |place| *place.chunks.get(index)?)
     }
 
     fn range(&mut self, len: u32) -> u32 {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -64,13 +66,30 @@ impl<const SMALL: usize> Halves<SMALL> {
     }
 
     fn add_half(&self, half: usize, totals: &mut Totals) {
-        self.lease.for_each_thread(|cells| {
-            totals.add(&read(&cells[half * self.half..][..self.half], totals.counts.len()));
-        });
+        /// A thread that is kept from its core half-way through an observation is waited for, a
+        /// second and more. After that (a debugger holds it, say) it is read as it is.
+        const ATTEMPTS: usize = 1000;
+        const PAUSE: Duration = Duration::from_millis(1);
+        for attempt in 1.. {
+            let mut sum = Totals::nothing(self.buckets);
+            let mut all_whole = true;
+            self.lease.for_each_thread(|cells| {
+                let cells = &cells[half * self.half..][..self.half];
+                let read = read(cells, self.buckets);
+                all_whole &= read.is_ok();
+                sum.add(&read.unwrap_or_else(|half_way| half_way));
+            });
+            if all_whole || attempt == ATTEMPTS {
+                return totals.add(&sum);
+            }
+            // Not under the lock, which threads that start or end are waiting for.
+            thread::sleep(PAUSE);
+        }
     }
 }
 
 /// What has been observed: a count for each bucket alone, and the sum.
+#[derive(Debug)]
 pub(crate) struct Totals {
     pub(crate) counts: Vec<u64>,
     pub(crate) sum: f64,
@@ -107,11 +126,12 @@ fn write(cells: &[impl Word], bucket: usize, value: f64) {
 }
 
 /// Reads whole observations from cells that their owner may be writing.
-fn read(cells: &[impl Word], buckets: usize) -> Totals {
-    /// Attempts before a writer that was stopped half-way (its thread lost its core, say) is read
-    /// as it is, with its bucket counted and its sum perhaps not.
-    const ATTEMPTS: usize = 10_000;
-    let [.., count, sum] = cells else { return Totals::nothing(buckets) };
+///
+/// Where the owner does not get to the end of one (its thread lost its core, say), the error is the
+/// cells as they are: the bucket is counted, and the sum perhaps not.
+fn read(cells: &[impl Word], buckets: usize) -> Result<Totals, Totals> {
+    const ATTEMPTS: usize = 1000;
+    let [.., count, sum] = cells else { return Ok(Totals::nothing(buckets)) };
     let mut attempt = 0;
     loop {
         // Acquire pairs with the Releases in `write`. The buckets are read last: if any part of a
@@ -121,8 +141,11 @@ fn read(cells: &[impl Word], buckets: usize) -> Totals {
         let counts: Vec<u64> = cells[..buckets].iter().map(|bucket| bucket.load(Relaxed)).collect();
         let seen = counts.iter().fold(0u64, |total, count| total.wrapping_add(*count));
         attempt += 1;
-        if seen == whole || attempt == ATTEMPTS {
-            return Totals { counts, sum };
+        if seen == whole {
+            return Ok(Totals { counts, sum });
+        }
+        if attempt == ATTEMPTS {
+            return Err(Totals { counts, sum });
         }
         sync::wait(attempt);
     }

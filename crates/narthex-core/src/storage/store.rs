@@ -34,6 +34,8 @@ pub(crate) struct Store {
     dense: Box<[AtomicU64]>,
     /// One more word for each record, where anything has asked for it.
     extras: Directory<AtomicU64>,
+    /// When each record became a series, in milliseconds since the Unix epoch, where it is shown.
+    created: Option<Box<Directory<AtomicU64>>>,
     table: Table,
     options: Options,
     expiry: Option<Expiry>,
@@ -43,7 +45,7 @@ pub(crate) struct Store {
 }
 
 /// How a family keeps its series, and what keeps it from growing without bound.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// The most series, the overflow series not counted.
     pub(crate) series: usize,
@@ -55,6 +57,8 @@ pub struct Options {
     pub(crate) per_thread: bool,
     /// Label sets that are found by their number; 0 where there is no end of them.
     pub(crate) dense: usize,
+    /// Whether it is shown since when series count.
+    pub(crate) created: bool,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             idle: None,
             per_thread: false,
             dense: 0,
+            created: false,
         }
     }
 }
@@ -179,6 +184,7 @@ impl Store {
             records: Directory::new(),
             dense: (0..options.dense).map(|_| AtomicU64::new(0)).collect(),
             extras: Directory::new(),
+            created: options.created.then(|| Box::new(Directory::new())),
             table: Table::new(),
             options,
             expiry: options.idle.map(|after| Expiry::new(after, clock::now())),
@@ -199,7 +205,8 @@ impl Store {
         let (hash, keys) = self.hash(values);
         let series = match self.find(hash, &keys, values) {
             Some(series) => series,
-            None => self.insert_or_overflow(hash, &keys, values)?,
+            // The keys are made again there: handing them over would keep them in memory here.
+            None => self.insert_or_overflow(values)?,
         };
         if let Some(expiry) = &self.expiry {
             expiry.mark(series.position);
@@ -373,6 +380,17 @@ impl Store {
         &self.extras.set(chunk, words)[at]
     }
 
+    /// When a record became a series, in milliseconds since the Unix epoch, where it is shown.
+    pub(crate) fn created(&self, position: u32) -> Option<i64> {
+        let (chunk, at) = Self::record_place(position);
+        Some(self.created.as_ref()?.view().chunk(chunk)?.get(at)?.load(Relaxed) as i64)
+    }
+
+    /// Whether it is shown since when series count.
+    pub(crate) fn shows_created(&self) -> bool {
+        self.created.is_some()
+    }
+
     /// The chunk of a record, its offset in it, and its generation: what an owned handle keeps.
     pub(crate) fn owned(&self, position: u32) -> Option<(Arc<[AtomicU64]>, usize, u32)> {
         let (chunk, at) = Self::record_place(position);
@@ -405,28 +423,38 @@ impl Store {
         }
         let records = self.records.view();
         let stored = self.keys.view();
-        self.table.find(hash, |position| {
-            let record = self.record(records, position)?;
-            let matches = self.matches(stored, record, keys, values);
-            matches.then(|| Series { values: &record[..self.value_words], position })
-        })
+        let mut candidates = self.table.candidates(hash);
+        // A loop, not a closure: the compiler would make the comparison a function of its own and
+        // hand it the keys through memory.
+        while let Some(position) = candidates.next() {
+            let Some(record) = self.record(records, position) else { break };
+            let (words, labels) = record.split_at(self.value_words);
+            if self.matches(stored, labels, keys, values) {
+                return Some(Series { values: words, position });
+            }
+        }
+        None
     }
 
-    /// Whether the record's labels are these: by their words, and byte by byte where one is long.
+    /// Whether a record's labels are these: by their words, and byte by byte where one is long.
+    ///
+    /// `labels` is the record behind its value: the generation in the first half word, and in the
+    /// others the fragment ids. This is `RecordLayout::fragment_id` with constant places.
     #[inline(always)]
     fn matches<const N: usize>(
         &self,
         stored: View<'_, StoredKey>,
-        record: &[AtomicU64],
+        labels: &[AtomicU64],
         keys: &[Key; N],
         values: &[&str; N],
     ) -> bool {
+        let Some(labels) = labels.get(..N / 2 + 1) else { return false };
         let mut differs = 0;
         let mut longest = 0;
         each_label!(N, k => {
-            let Some(there) = Self::stored_key(stored, self.layout.fragment_id(record, k)) else {
-                return false;
-            };
+            let half = k + 1;
+            let id = (labels[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32;
+            let Some(there) = Self::stored_key(stored, id) else { return false };
             let key = &keys[k];
             differs |= u64::from(there[0].load(Relaxed) as u32 ^ key.len);
             differs |= there[1].load(Relaxed) ^ key.words[0];
@@ -437,8 +465,8 @@ impl Store {
         });
         differs == 0
             && (longest < Key::EXACT as u32 || {
-                let ids = (0..N).map(|k| self.layout.fragment_id(record, k));
-                ids.zip(values).all(|(id, value)| self.is_long_value(stored, id, value))
+                let ids = (1..=N).map(|h| labels[h / 2].load(Relaxed) >> (32 * (h % 2)));
+                ids.zip(values).all(|(id, value)| self.is_long_value(stored, id as u32, value))
             })
     }
 
@@ -455,12 +483,7 @@ impl Store {
 
     #[cold]
     #[inline(never)]
-    fn insert_or_overflow<const N: usize>(
-        &self,
-        hash: u64,
-        keys: &[Key; N],
-        values: &[&str; N],
-    ) -> Option<Series<'_>> {
+    fn insert_or_overflow<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
         if N != self.names.len() {
             return None;
         }
@@ -471,14 +494,15 @@ impl Store {
             self.sweep();
         }
         let mut writer = self.writer.lock();
-        if let Some(series) = self.find(hash, keys, values) {
+        let (hash, keys) = self.hash(values);
+        if let Some(series) = self.find(hash, &keys, values) {
             return Some(series);
         }
         let overflow = writer.overflow.is_some_and(|position| self.is_live(position));
         let live = writer.records() - writer.removed.len() - usize::from(overflow);
         let fits = values.iter().all(|value| value.len() <= self.options.value_bytes);
         if fits && live < self.options.series.min(MOST_SERIES) {
-            return self.insert(&mut writer, hash, keys, values);
+            return self.insert(&mut writer, hash, &keys, values);
         }
         self.overflowed.fetch_add(1, Relaxed);
         let values = [OVERFLOW; N];
@@ -513,6 +537,11 @@ impl Store {
         }
         let values = &record[..self.value_words];
         values.iter().for_each(|word| word.store(0, Relaxed));
+        if let Some(created) = &self.created {
+            let words = || (0..Self::chunk_records(chunk)).map(|_| AtomicU64::new(0)).collect();
+            // Relaxed: the slot that leads here is published afterwards.
+            created.set(chunk, words)[at].store(clock::unix_millis() as u64, Relaxed);
+        }
         if self.options.per_thread {
             let lease = Lease::new(1, |_| false)?;
             values.first()?.store(lease.first().into(), Relaxed);
@@ -649,6 +678,14 @@ impl Store {
         word.store(old & !u64::from(u32::MAX) | u64::from(generation), Relaxed);
     }
 
+    /// The generation of the record's series, if it is that of one.
+    pub(crate) fn live_generation(&self, position: u32) -> Option<u32> {
+        let record = self.record(self.records.view(), position)?;
+        let generation = record[self.value_words].load(Relaxed) as u32;
+        (generation & 1 == 1).then_some(generation)
+    }
+
+    /// Whether the record is that of a series.
     fn is_live(&self, position: u32) -> bool {
         self.record(self.records.view(), position)
             .is_some_and(|record| record[self.value_words].load(Relaxed) & 1 == 1)
@@ -698,12 +735,19 @@ impl Store {
         Self::stored_key(view, id).map_or(0, |key| key[5].load(Relaxed))
     }
 
+    /// The chunk of a record, and which it is there.
     #[inline(always)]
-    fn record_place(position: u32) -> (usize, usize) {
+    pub(crate) fn record_place(position: u32) -> (usize, usize) {
         ((position >> Records::CHUNK_LOG) as usize, (position & (Self::CHUNK - 1)) as usize)
     }
 
-    fn chunk_records(chunk: usize) -> usize {
+    /// The position of a record by its place.
+    pub(crate) fn position_at(chunk: usize, at: usize) -> u32 {
+        ((chunk as u32) << Records::CHUNK_LOG) + at as u32
+    }
+
+    /// The records that a chunk holds.
+    pub(crate) fn chunk_records(chunk: usize) -> usize {
         if chunk == 0 { Self::FIRST_RECORDS as usize } else { Self::CHUNK as usize }
     }
 

@@ -53,26 +53,12 @@ impl Table {
         Self { current: AtomicUsize::new(0), generations }
     }
 
-    /// The first position with this hash's tag for which `matches` gives something.
+    /// The positions that may be those of this hash: all that are, and few others.
     #[inline(always)]
-    pub(super) fn find<T>(&self, hash: u64, matches: impl Fn(u32) -> Option<T>) -> Option<T> {
+    pub(super) fn candidates(&self, hash: u64) -> Candidates<'_> {
         // Acquire pairs with the Release in `step`, which published the table's copied slots.
-        let slots = self.generations.get(self.current.load(Acquire))?.get()?;
-        let mask = slots.len().wrapping_sub(1);
-        let mut at = hash as usize & mask;
-        loop {
-            // Acquire pairs with the Release in `put`: the record was written before its slot.
-            let slot = slots.get(at)?.load(Acquire);
-            if slot == 0 {
-                return None;
-            }
-            if slot >> POSITION_BITS == tag(hash)
-                && let Some(found) = matches((slot & POSITION) - 1)
-            {
-                return Some(found);
-            }
-            at = (at + 1) & mask;
-        }
+        let slots = self.generations.get(self.current.load(Acquire)).and_then(OnceLock::get);
+        Candidates { slots: slots.map_or(&[], |slots| slots), at: hash as usize, tag: tag(hash) }
     }
 
     /// Adds a position and does a step of growth; for the one writer.
@@ -180,6 +166,32 @@ impl Table {
     }
 }
 
+/// A walk over the slots from a hash's place on.
+pub(super) struct Candidates<'a> {
+    slots: &'a [AtomicU32],
+    at: usize,
+    tag: u32,
+}
+
+impl Candidates<'_> {
+    /// The next position with the hash's tag, if there is one.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Option<u32> {
+        let mask = self.slots.len().wrapping_sub(1);
+        loop {
+            // Acquire pairs with the Release in `put`: the record was written before its slot.
+            let slot = self.slots.get(self.at & mask)?.load(Acquire);
+            if slot == 0 {
+                return None;
+            }
+            self.at = self.at.wrapping_add(1);
+            if slot >> POSITION_BITS == self.tag {
+                return Some((slot & POSITION) - 1);
+            }
+        }
+    }
+}
+
 impl Growth {
     pub(super) fn new() -> Self {
         Self { entries: 0, next: None }
@@ -244,12 +256,16 @@ mod loom_tests {
 
         /// Finds the record that says it is `position`'s.
         fn find(&self, position: u32) -> Option<u32> {
-            self.table.find(hash_of(position), |found| {
+            let mut candidates = self.table.candidates(hash_of(position));
+            while let Some(found) = candidates.next() {
                 let record = self.records[found as usize].load(Relaxed);
                 // What `Release` in `put` promises: a slot is seen only after its record.
                 assert_ne!(record, 0, "a reader saw a slot before its record");
-                (record == position + 100).then_some(found)
-            })
+                if record == position + 100 {
+                    return Some(found);
+                }
+            }
+            None
         }
     }
 
@@ -336,8 +352,9 @@ mod tests {
             }
         }
         for (position, there) in there {
-            let found = table.find(hash_of(position), |p| (p == position).then_some(p));
-            assert_eq!(found.is_some(), there, "{position}");
+            let mut candidates = table.candidates(hash_of(position));
+            let found = std::iter::from_fn(|| candidates.next()).any(|found| found == position);
+            assert_eq!(found, there, "{position}");
         }
     }
 

@@ -1,11 +1,15 @@
 use narthex_model::Number;
 use proptest::prelude::*;
 
-use super::{Numeral, ROOM, push_number};
+use super::{Numeral, Plain, Pointed, ROOM, Spelling, push_number, push_seconds};
 
 fn text(number: impl Numeral) -> String {
+    spelled::<Plain>(number)
+}
+
+fn spelled<S: Spelling>(number: impl Numeral) -> String {
     let mut out = Vec::new();
-    push_number(&mut out, number);
+    push_number::<S>(&mut out, number);
     String::from_utf8(out).unwrap()
 }
 
@@ -104,10 +108,51 @@ fn a21_whole_numbers_keep_every_digit() {
 }
 
 #[test]
+fn floats_without_a_fraction_have_one_in_openmetrics() {
+    for (value, expected) in [
+        (0.0, "0.0"),
+        (-0.0, "0.0"),
+        (1.0, "1.0"),
+        (-1.0, "-1.0"),
+        (100000.0, "100000.0"),
+        (-999999.0, "-999999.0"),
+        (1e6, "1e+06"),
+        (-1e6, "-1e+06"),
+        (0.5, "0.5"),
+        (1e-5, "1e-05"),
+        (1e16, "1e+16"),
+        (f64::NAN, "NaN"),
+        (f64::INFINITY, "+Inf"),
+        (f64::NEG_INFINITY, "-Inf"),
+    ] {
+        assert_eq!(spelled::<Pointed>(value), expected);
+        assert_eq!(spelled::<Pointed>(Number::Float(value)), expected);
+    }
+    assert_eq!(spelled::<Pointed>(Number::Unsigned(1)), "1");
+    assert_eq!(spelled::<Pointed>(u64::MAX), u64::MAX.to_string());
+}
+
+#[test]
+fn seconds_have_three_decimals() {
+    for (milliseconds, expected) in [
+        (0, "0.000"),
+        (-2, "-0.002"),
+        (1, "0.001"),
+        (1_520_879_607_789, "1520879607.789"),
+        (1_395_066_363_000, "1395066363.000"),
+        (i64::MIN, "-9223372036854775.808"),
+    ] {
+        let mut out = Vec::new();
+        push_seconds(&mut out, milliseconds);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
+
+#[test]
 fn a_line_feed_follows_and_fits() {
     for value in [f64::MIN, -2.2250738585072014e-308, -1.2345678901234567e-5, -0.0, f64::NAN] {
         let mut room = [b'#'; ROOM];
-        let len = value.end_line(&mut room);
+        let len = value.end_line::<Pointed>(&mut room);
         assert_eq!(room[len - 1], b'\n');
         assert_eq!(room[..len].iter().filter(|&&byte| byte == b'\n').count(), 1);
     }

@@ -1,14 +1,17 @@
 //! Lines spelled out piece by piece: any family, any length.
 
-use narthex_model::{Fragment, Histogram, Label, LabelName, MetricFamily, Value, escape_into};
+use narthex_model::{
+    BucketExemplar, Exemplar, Exemplars, Fragment, Histogram, MetricType, Summary, Value,
+};
 
-use crate::escape;
-use crate::number::{Numeral, push_number};
+use super::shown::{Shown, push_label};
+use crate::labels::{self, SeriesLabel};
+use crate::number::{Numeral, Plain, Pointed, push_number, push_seconds};
 use crate::output::Output;
 
 /// Spells out the lines of a family.
 pub(super) struct Speller<'a, 'o> {
-    pub(super) family: &'a MetricFamily,
+    pub(super) shown: Shown<'a>,
     /// The line under way.
     pub(super) text: &'a mut Vec<u8>,
     pub(super) output: &'a mut Output<'o>,
@@ -21,60 +24,155 @@ pub(super) enum Sample {
     Only,
     /// The histogram bucket up to a bound.
     Bucket(f64),
-    /// The sum of a histogram's observations.
+    /// A quantile of a summary.
+    Quantile(f64),
+    /// The sum of all observations.
     Sum,
-    /// The number of a histogram's observations.
+    /// The number of all observations.
     Count,
+    /// The time since which the series counts.
+    Created,
 }
 
 impl Sample {
-    /// Appends the sample's name.
-    pub(super) fn push_name(self, out: &mut Vec<u8>, family: &MetricFamily) {
-        escape::push_metric_name(out, family.name());
-        out.extend_from_slice(match self {
-            Self::Only => b"",
+    /// What follows the name of the family.
+    pub(super) fn suffix(self, shown: &Shown<'_>) -> &'static [u8] {
+        let gauge =
+            shown.is_openmetrics() && shown.family.metric_type() == MetricType::GaugeHistogram;
+        match self {
+            Self::Only => shown.required_suffix(),
+            Self::Quantile(_) => b"",
             Self::Bucket(_) => b"_bucket",
+            Self::Sum if gauge => b"_gsum",
+            Self::Count if gauge => b"_gcount",
             Self::Sum => b"_sum",
             Self::Count => b"_count",
-        });
+            Self::Created => b"_created",
+        }
     }
 
     /// Appends the label of the sample's own, which follows those of the series.
-    pub(super) fn push_own_label(self, out: &mut Vec<u8>) {
-        if let Self::Bucket(bound) = self {
-            out.extend_from_slice(b"le=\"");
-            push_number(out, bound);
-            out.push(b'"');
+    pub(super) fn push_own_label(self, out: &mut Vec<u8>, shown: &Shown<'_>) {
+        let (name, value): (&[u8], f64) = match self {
+            Self::Bucket(bound) => (b"le=\"", bound),
+            Self::Quantile(quantile) => (b"quantile=\"", quantile),
+            Self::Only | Self::Sum | Self::Count | Self::Created => return,
+        };
+        out.extend_from_slice(name);
+        push_value(out, value, shown);
+        out.push(b'"');
+    }
+
+    fn has_own_label(self) -> bool {
+        matches!(self, Self::Bucket(_) | Self::Quantile(_))
+    }
+}
+
+/// A series but for its value.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    fragments: &'a [&'a Fragment],
+    timestamp: Option<i64>,
+    exemplars: &'a [BucketExemplar],
+    created: Option<i64>,
+}
+
+impl<'a> Row<'a> {
+    /// A series with nothing but labels.
+    pub(super) fn plain(fragments: &'a [&'a Fragment]) -> Self {
+        Self { fragments, timestamp: None, exemplars: &[], created: None }
+    }
+
+    /// A series with what is written beside its value.
+    pub(super) fn new(shown: &Shown<'a>, index: usize, fragments: &'a [&'a Fragment]) -> Self {
+        let at = |times: Option<&[Option<i64>]>| times.and_then(|all| *all.get(index)?);
+        let exemplars = shown.family.exemplars().filter(|_| shown.shows_exemplars());
+        let created = shown.family.created().filter(|_| shown.shows_created());
+        Self {
+            fragments,
+            timestamp: at(shown.family.timestamps()),
+            exemplars: exemplars.map_or(&[], |all: &Exemplars| all.of(index)),
+            created: at(created),
         }
+    }
+
+    fn exemplar(&self, bucket: usize) -> Option<&'a Exemplar> {
+        let found = self.exemplars.iter().find(|exemplar| exemplar.bucket() == bucket);
+        found.map(BucketExemplar::exemplar)
     }
 }
 
 impl Speller<'_, '_> {
-    /// Writes all lines of a series.
-    pub(super) fn row(&mut self, index: usize, fragments: &[&Fragment]) {
-        let timestamps = self.family.timestamps();
-        let timestamp = timestamps.and_then(|all| all.get(index).copied().flatten());
-        match self.family.values().value(index) {
+    /// Writes those lines of a series that `wanted` holds for.
+    pub(super) fn row(&mut self, index: usize, row: &Row<'_>, wanted: impl Fn(Sample) -> bool) {
+        match self.shown.family.values().value(index) {
             Some(Value::Number(number)) => {
-                self.sample(Sample::Only, fragments, number, timestamp);
+                if wanted(Sample::Only) {
+                    self.sample(Sample::Only, row, number, row.exemplar(0));
+                }
+                self.created(row);
             }
-            Some(Value::Histogram(histogram)) => self.histogram(fragments, histogram, timestamp),
+            Some(Value::Histogram(histogram)) => self.histogram(row, histogram, wanted),
+            // Texts have no native buckets; +Inf may be the only classic one.
+            Some(Value::NativeHistogram(both)) => self.histogram(row, both.classic(), wanted),
+            Some(Value::Summary(summary)) => self.summary(row, summary, wanted),
             _ => {}
         }
     }
 
-    /// Writes the lines of a histogram.
+    /// Writes those lines of a histogram that `wanted` holds for.
     pub(super) fn histogram(
         &mut self,
-        fragments: &[&Fragment],
+        row: &Row<'_>,
         histogram: Histogram<'_>,
-        timestamp: Option<i64>,
+        wanted: impl Fn(Sample) -> bool,
     ) {
-        for (bound, count) in histogram.buckets() {
-            self.sample(Sample::Bucket(bound), fragments, count, timestamp);
+        for (bucket, (bound, count)) in histogram.buckets().enumerate() {
+            if wanted(Sample::Bucket(bound)) {
+                self.sample(Sample::Bucket(bound), row, count, row.exemplar(bucket));
+            }
         }
-        self.sample(Sample::Sum, fragments, histogram.sum(), timestamp);
-        self.sample(Sample::Count, fragments, histogram.count(), timestamp);
+        if wanted(Sample::Sum) {
+            self.sample(Sample::Sum, row, histogram.sum(), None);
+        }
+        if wanted(Sample::Count) {
+            self.sample(Sample::Count, row, histogram.count(), None);
+        }
+        self.created(row);
+    }
+
+    /// Writes those lines of a summary that `wanted` holds for.
+    pub(super) fn summary(
+        &mut self,
+        row: &Row<'_>,
+        summary: Summary<'_>,
+        wanted: impl Fn(Sample) -> bool,
+    ) {
+        for (quantile, value) in summary.quantiles() {
+            if wanted(Sample::Quantile(quantile)) {
+                self.sample(Sample::Quantile(quantile), row, value, None);
+            }
+        }
+        if wanted(Sample::Sum) {
+            self.sample(Sample::Sum, row, summary.sum(), None);
+        }
+        if wanted(Sample::Count) {
+            self.sample(Sample::Count, row, summary.count(), None);
+        }
+        self.created(row);
+    }
+
+    /// Writes when the series was created, if that is to be written.
+    fn created(&mut self, row: &Row<'_>) {
+        let Some(created) = row.created else {
+            return;
+        };
+        self.start(Sample::Created, row);
+        push_seconds(self.text, created);
+        while self.text.ends_with(b"0") && !self.text.ends_with(b".0") {
+            self.text.pop();
+        }
+        self.end(row, None);
     }
 
     /// Writes one line.
@@ -82,61 +180,88 @@ impl Speller<'_, '_> {
     pub(super) fn sample(
         &mut self,
         sample: Sample,
-        fragments: &[&Fragment],
+        row: &Row<'_>,
         value: impl Numeral,
-        timestamp: Option<i64>,
+        exemplar: Option<&Exemplar>,
     ) {
-        let text = &mut *self.text;
+        self.start(sample, row);
+        push_value(self.text, value, &self.shown);
+        self.end(row, exemplar);
+    }
+
+    /// Spells all of a line up to its value.
+    fn start(&mut self, sample: Sample, row: &Row<'_>) {
+        let (shown, text) = (&self.shown, &mut *self.text);
         text.clear();
-        sample.push_name(text, self.family);
-        let before_labels = text.len();
-        text.push(b'{');
-        push_labels(text, self.family, fragments);
-        if let Sample::Bucket(_) = sample {
+        shown.push_start(text, sample);
+        for label in labels::in_order(shown.family, row.fragments) {
             separate(text);
-            sample.push_own_label(text);
+            match label {
+                SeriesLabel::Constant(label) => shown.push_label(text, label),
+                SeriesLabel::Own(name, fragment) => {
+                    shown.push_label_name(text, name);
+                    text.push(b'=');
+                    fragment.push_quoted_value(text);
+                }
+            }
         }
-        if text.len() > before_labels + 1 {
-            text.push(b'}');
-        } else {
-            text.truncate(before_labels);
+        if sample.has_own_label() {
+            separate(text);
+            sample.push_own_label(text, shown);
+        }
+        match text.last() {
+            Some(b'{') => drop(text.pop()),
+            _ => text.push(b'}'),
         }
         text.push(b' ');
-        push_number(text, value);
-        if let Some(timestamp) = timestamp {
+    }
+
+    /// Spells the rest of a line and hands it on.
+    fn end(&mut self, row: &Row<'_>, exemplar: Option<&Exemplar>) {
+        let (shown, text) = (&self.shown, &mut *self.text);
+        if let Some(timestamp) = row.timestamp {
             text.push(b' ');
-            text.extend_from_slice(itoa::Buffer::new().format(timestamp).as_bytes());
+            if shown.is_openmetrics() {
+                push_seconds(text, timestamp);
+            } else {
+                text.extend_from_slice(itoa::Buffer::new().format(timestamp).as_bytes());
+            }
+        }
+        if let Some(exemplar) = exemplar {
+            push_exemplar(text, exemplar, shown);
         }
         text.push(b'\n');
         self.output.push(text);
     }
 }
 
-/// Appends `name="value"`.
-pub(super) fn push_constant(out: &mut Vec<u8>, label: &Label) {
-    escape::push_label_name(out, &label.name);
-    out.extend_from_slice(b"=\"");
-    escape_into(out, &label.value);
-    out.push(b'"');
+fn push_value(out: &mut Vec<u8>, value: impl Numeral, shown: &Shown<'_>) {
+    if shown.is_openmetrics() {
+        push_number::<Pointed>(out, value);
+    } else {
+        push_number::<Plain>(out, value);
+    }
 }
 
-/// Appends constant and own labels in one sequence sorted by name, absent ones left out.
-fn push_labels(out: &mut Vec<u8>, family: &MetricFamily, fragments: &[&Fragment]) {
-    let metadata = family.metadata();
-    let mut constants = metadata.const_labels().iter().peekable();
-    for (name, fragment) in metadata.label_names().iter().zip(fragments) {
-        while let Some(label) = constants.next_if(|label| label.name < *name) {
-            separate(out);
-            push_constant(out, label);
-        }
-        if !fragment.is_empty() {
-            separate(out);
-            push_own(out, name, fragment);
-        }
-    }
-    for label in constants {
+/// Appends an exemplar, unless escaping has made its labels too long.
+fn push_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar, shown: &Shown<'_>) {
+    let start = out.len();
+    let escaping = shown.dialect.escaping;
+    let mut code_points = 0;
+    out.extend_from_slice(b" # {");
+    for label in exemplar.labels() {
         separate(out);
-        push_constant(out, label);
+        push_label(out, label, escaping);
+        code_points += label.name.escaped(escaping).chars().count() + label.value.chars().count();
+    }
+    out.extend_from_slice(b"} ");
+    push_number::<Pointed>(out, exemplar.value());
+    if let Some(timestamp) = exemplar.timestamp() {
+        out.push(b' ');
+        push_seconds(out, timestamp);
+    }
+    if code_points > Exemplar::MOST_CODE_POINTS {
+        out.truncate(start);
     }
 }
 
@@ -145,22 +270,4 @@ fn separate(out: &mut Vec<u8>) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-}
-
-/// Appends a label of the series' own.
-fn push_own(out: &mut Vec<u8>, name: &LabelName, fragment: &Fragment) {
-    if name.is_classic() {
-        return fragment.push_bare(out);
-    }
-    // The fragment has the name in quotes, which this format does not know: only the text after
-    // it is of use.
-    escape::push_label_name(out, name);
-    let at = out.len();
-    out.push(b'"');
-    escape_into(out, name.as_str());
-    out.push(b'"');
-    let quoted = out.len() - at;
-    out.truncate(at);
-    fragment.push_bare(out);
-    out.drain(at..at + quoted);
 }

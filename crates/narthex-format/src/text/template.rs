@@ -1,13 +1,12 @@
 //! Lines by moves of fixed size.
-//!
-//! A copy whose length is known only at run time is a function call, dearer than the bytes it
-//! moves. So every text here is padded to whole blocks of [`BLOCK`] bytes, and whole blocks are
-//! copied: what a block brings too much is overwritten by the text that follows.
 
-use narthex_model::{BLOCK, Bounds, Fragment, Label, LabelName, MetricFamily};
+use narthex_model::{BLOCK, Bounds, Fragment};
 
-use super::spelled::{Sample, push_constant};
-use crate::number::{Numeral, ROOM};
+use super::shown::Shown;
+use super::spelled::Sample;
+use crate::blocks::{Padded, put_blocks};
+use crate::labels::outer_constants;
+use crate::number::{Numeral, ROOM, Spelling};
 use crate::output::LINE;
 
 /// What stands between the labels and the value.
@@ -23,29 +22,31 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Whether lines of `family` are a head, the fragments as they are, and a tail.
-    pub(super) fn suits(family: &MetricFamily) -> bool {
-        family.timestamps().is_none()
-            && family.metadata().label_names().iter().all(LabelName::is_classic)
-            && outer_constants(family).is_some()
+    /// Whether lines of the family are a head, the fragments as they are, and a tail.
+    pub(super) fn suits(shown: &Shown<'_>) -> bool {
+        shown.family.timestamps().is_none()
+            && !shown.shows_exemplars()
+            && !shown.shows_created()
+            && shown.takes_fragments()
+            && outer_constants(shown.family).is_some()
     }
 
     /// Makes this the template of one of the family's samples; `text` is used along the way.
-    pub(super) fn set(&mut self, family: &MetricFamily, sample: Sample, text: &mut Vec<u8>) {
-        set_head(&mut self.head, family, sample, text);
-        set_tail(&mut self.tail, family, sample, text);
+    pub(super) fn set(&mut self, shown: &Shown<'_>, sample: Sample, text: &mut Vec<u8>) {
+        set_head(&mut self.head, shown, sample, text);
+        set_tail(&mut self.tail, shown, sample, text);
     }
 
     /// Whether nothing follows the labels that tell series apart.
     #[inline(always)]
     fn ends_at_once(&self) -> bool {
-        self.tail.len == END.len()
+        self.tail.len() == END.len()
     }
 
     /// Puts a line together and returns its length; `None` where it is too long or begins with an
     /// absent label.
     #[inline(always)]
-    pub(super) fn put_line<const N: usize>(
+    pub(super) fn put_line<S: Spelling, const N: usize>(
         &self,
         line: &mut [u8; LINE],
         fragments: &[&Fragment; N],
@@ -54,7 +55,7 @@ impl Template {
         let at = put_labels(line, &self.head, fragments)?;
         // The end of the labels stands in the padding of every fragment already.
         let at = if self.ends_at_once() { at + END.len() } else { self.tail.put(line, at)? };
-        put_value(line, at, value)
+        put_value::<S>(line, at, value)
     }
 }
 
@@ -70,17 +71,17 @@ pub(super) struct HistogramTemplate {
 
 impl HistogramTemplate {
     /// Makes these the templates of the family; `text` is used along the way.
-    pub(super) fn set(&mut self, family: &MetricFamily, bounds: &Bounds, text: &mut Vec<u8>) {
-        set_head(&mut self.bucket_head, family, Sample::Bucket(f64::INFINITY), text);
+    pub(super) fn set(&mut self, shown: &Shown<'_>, bounds: &Bounds, text: &mut Vec<u8>) {
+        set_head(&mut self.bucket_head, shown, Sample::Bucket(f64::INFINITY), text);
         if self.bucket_tails.len() < bounds.buckets() {
             self.bucket_tails.resize_with(bounds.buckets(), Padded::default);
         }
         let bounds = bounds.as_slice().iter().copied().chain([f64::INFINITY]);
         for (tail, bound) in self.bucket_tails.iter_mut().zip(bounds) {
-            set_tail(tail, family, Sample::Bucket(bound), text);
+            set_tail(tail, shown, Sample::Bucket(bound), text);
         }
-        self.sum.set(family, Sample::Sum, text);
-        self.count.set(family, Sample::Count, text);
+        self.sum.set(shown, Sample::Sum, text);
+        self.count.set(shown, Sample::Count, text);
     }
 
     /// Puts together what all bucket lines of a series begin with.
@@ -102,7 +103,7 @@ impl HistogramTemplate {
 
 /// Puts a bucket line together and returns its length; `None` where it is too long.
 #[inline(always)]
-pub(super) fn put_bucket_line(
+pub(super) fn put_bucket_line<S: Spelling>(
     line: &mut [u8; LINE],
     start: &[u8; LINE],
     start_len: usize,
@@ -114,69 +115,33 @@ pub(super) fn put_bucket_line(
         *to = *from;
     }
     let at = tail.put(line, start_len)?;
-    put_value(line, at, count)
+    put_value::<S>(line, at, count)
 }
 
-/// Text in zero-padded blocks, as in a [`Fragment`].
-#[derive(Default)]
-pub(super) struct Padded {
-    first: [u8; BLOCK],
-    rest: Vec<[u8; BLOCK]>,
-    len: usize,
-}
-
-impl Padded {
-    fn set(&mut self, text: &[u8]) {
-        let mut blocks = text.chunks(BLOCK).map(|bytes| {
-            let mut block = [0; BLOCK];
-            block[..bytes.len()].copy_from_slice(bytes);
-            block
-        });
-        self.first = blocks.next().unwrap_or_default();
-        self.rest.clear();
-        self.rest.extend(blocks);
-        self.len = text.len();
-    }
-
-    #[inline(always)]
-    fn put(&self, line: &mut [u8; LINE], at: usize) -> Option<usize> {
-        put_blocks(line, at, &self.first, &self.rest, self.len)
-    }
-}
-
-/// The constant labels that sort before all own labels and those that sort after them, or `None`
-/// where one sorts in between.
-fn outer_constants(family: &MetricFamily) -> Option<(&[Label], &[Label])> {
-    let metadata = family.metadata();
-    let (constants, own) = (metadata.const_labels(), metadata.label_names());
-    let before = constants.partition_point(|label| own.iter().all(|name| label.name < *name));
-    let (before, after) = constants.split_at(before);
-    let outer = after.iter().all(|label| own.iter().all(|name| label.name > *name));
-    outer.then_some((before, after))
-}
-
-fn set_head(head: &mut Padded, family: &MetricFamily, sample: Sample, text: &mut Vec<u8>) {
-    let (before, _) = outer_constants(family).unwrap_or_default();
+fn set_head(head: &mut Padded, shown: &Shown<'_>, sample: Sample, text: &mut Vec<u8>) {
+    let (before, _) = outer_constants(shown.family).unwrap_or_default();
     text.clear();
-    sample.push_name(text, family);
-    text.push(b'{');
+    shown.push_start(text, sample);
+    if !text.ends_with(b"{") {
+        text.push(b',');
+    }
     for label in before {
-        push_constant(text, label);
+        shown.push_label(text, label);
         text.push(b',');
     }
     head.set(text);
 }
 
-fn set_tail(tail: &mut Padded, family: &MetricFamily, sample: Sample, text: &mut Vec<u8>) {
-    let (_, after) = outer_constants(family).unwrap_or_default();
+fn set_tail(tail: &mut Padded, shown: &Shown<'_>, sample: Sample, text: &mut Vec<u8>) {
+    let (_, after) = outer_constants(shown.family).unwrap_or_default();
     text.clear();
     for label in after {
         text.push(b',');
-        push_constant(text, label);
+        shown.push_label(text, label);
     }
     if let Sample::Bucket(_) = sample {
         text.push(b',');
-        sample.push_own_label(text);
+        sample.push_own_label(text, shown);
     }
     text.extend_from_slice(END);
     tail.set(text);
@@ -209,27 +174,9 @@ fn put_labels<const N: usize>(
     Some(at)
 }
 
-/// Puts padded text of `len` bytes at `at` and returns where it ends, if its blocks fit the line.
-#[inline(always)]
-fn put_blocks(
-    line: &mut [u8; LINE],
-    at: usize,
-    first: &[u8; BLOCK],
-    rest: &[[u8; BLOCK]],
-    len: usize,
-) -> Option<usize> {
-    line.get_mut(at..at + BLOCK)?.copy_from_slice(first);
-    let mut next = at + BLOCK;
-    for block in rest {
-        line.get_mut(next..next + BLOCK)?.copy_from_slice(block);
-        next += BLOCK;
-    }
-    Some(at + len)
-}
-
 /// Puts the value and the line's end at `at` and returns the length of the line.
 #[inline(always)]
-fn put_value(line: &mut [u8; LINE], at: usize, value: impl Numeral) -> Option<usize> {
+fn put_value<S: Spelling>(line: &mut [u8; LINE], at: usize, value: impl Numeral) -> Option<usize> {
     let room = line.get_mut(at..)?.first_chunk_mut::<ROOM>()?;
-    Some(at + value.end_line(room))
+    Some(at + value.end_line::<S>(room))
 }

@@ -1,11 +1,20 @@
 //! Templates and spelling must give the same bytes.
 
-use narthex_model::MetricFamily;
+use narthex_model::{Escaping, MetricFamily};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use super::{Template, Workspace, encode_family, spell_rows, write_head};
+use super::{Dialect, Shown, Syntax, Template, Workspace, spell_rows, write_all_rows};
+use crate::format::CreatedLines;
+use crate::number::{Plain, Pointed};
 use crate::output::{LINE, Output};
+
+const DIALECTS: [Dialect; 4] = [
+    Dialect { syntax: Syntax::Prometheus, escaping: Escaping::Underscores },
+    Dialect { syntax: Syntax::Prometheus, escaping: Escaping::AllowUtf8 },
+    Dialect { syntax: Syntax::OpenMetrics(CreatedLines::Omitted), escaping: Escaping::Underscores },
+    Dialect { syntax: Syntax::OpenMetrics(CreatedLines::Written), escaping: Escaping::AllowUtf8 },
+];
 
 fn render(encode: impl FnOnce(&mut Output<'_>)) -> String {
     let mut page = Vec::new();
@@ -20,12 +29,15 @@ fn render(encode: impl FnOnce(&mut Output<'_>)) -> String {
 }
 
 fn check(family: &MetricFamily, workspace: &mut Workspace) {
-    let spelled = render(|output| {
-        let mut text = Vec::new();
-        write_head(family, &mut text, output);
-        spell_rows(family, &mut text, output);
-    });
-    assert_eq!(render(|output| encode_family(family, workspace, output)), spelled);
+    for dialect in DIALECTS {
+        let shown = Shown::new(family, dialect);
+        let spelled = render(|output| spell_rows(shown, &mut Vec::new(), output));
+        let templated = render(|output| match dialect.syntax {
+            Syntax::Prometheus => write_all_rows::<Plain>(shown, workspace, output),
+            Syntax::OpenMetrics(_) => write_all_rows::<Pointed>(shown, workspace, output),
+        });
+        assert_eq!(templated, spelled);
+    }
 }
 
 #[test]
@@ -38,7 +50,7 @@ fn templates_suit_a_family_unless_labels_would_be_out_of_order() {
         }
         let family = family.build().unwrap();
         check(&family, &mut Workspace::default());
-        Template::suits(&family)
+        Template::suits(&Shown::new(&family, DIALECTS[0]))
     };
     assert!(suits(&[]));
     assert!(suits(&["a", "b"]));

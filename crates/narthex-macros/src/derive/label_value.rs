@@ -172,6 +172,7 @@ fn implementation(input: &DeriveInput, krate: &Path, source: &Source<'_>) -> Tok
     let lifetime = Lifetime::new("'__a", Span::mixed_site());
     let text_type = text_type(source, krate, &lifetime);
     let text = text(source, krate);
+    let numbering = numbering(source, krate);
 
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
@@ -181,6 +182,8 @@ fn implementation(input: &DeriveInput, krate: &Path, source: &Source<'_>) -> Tok
                 = #text_type
             where
                 Self: #lifetime;
+
+            #numbering
 
             #[inline]
             fn text(&self) -> <Self as #krate::LabelValue>::Text<'_> {
@@ -217,5 +220,36 @@ fn text(source: &Source<'_>, krate: &Path) -> TokenStream {
             quote_spanned!(site=> <Self as ::std::string::ToString>::to_string(self))
         }
         Source::Nowhere => quote!(""),
+    }
+}
+
+/// The number of each value among all, where there are few: series are found by it without a hash.
+fn numbering(source: &Source<'_>, krate: &Path) -> TokenStream {
+    let site = Span::mixed_site();
+    let (cardinality, index) = match source {
+        Source::Variants(texts) => {
+            let variants = texts.iter().map(|text| text.variant);
+            let (count, numbers) = (texts.len(), 0..texts.len());
+            let count = quote!(::core::option::Option::Some(#count));
+            (count, quote_spanned!(site=> match *self { #(Self::#variants { .. } => #numbers,)* }))
+        }
+        Source::Field { member, ty, via: Via::LabelValue } => {
+            let span = site.located_at(ty.span());
+            let krate = located_at(krate, ty.span());
+            let of_field = quote_spanned!(span=> <#ty as #krate::LabelValue>);
+            let index = quote_spanned!(span=> #of_field::index(&self.#member));
+            (quote_spanned!(span=> #of_field::CARDINALITY), index)
+        }
+        Source::Field { via: Via::Display, .. } | Source::Display | Source::Nowhere => {
+            return TokenStream::new();
+        }
+    };
+    quote_spanned! {site=>
+        const CARDINALITY: ::core::option::Option<::core::primitive::usize> = #cardinality;
+
+        #[inline]
+        fn index(&self) -> ::core::primitive::usize {
+            #index
+        }
     }
 }

@@ -10,7 +10,7 @@ use syn::{
     Data, DeriveInput, Field, Fields, GenericParam, Generics, Lifetime, LitStr, Member, Path, Type,
 };
 
-use super::{Via, generics};
+use super::{Via, generics, located_at};
 use crate::attr::{self, LabelAttr, Place};
 use crate::ctxt::Ctxt;
 use crate::naming;
@@ -133,6 +133,8 @@ fn implementation(input: &DeriveInput, krate: &Path, labels: &[Label<'_>]) -> To
         }
     });
 
+    let numbering = numbering(labels, krate);
+
     // Names of ours cannot meet names of the user's: locals are hygienic at the mixed site, and
     // generic parameters, which are not, start with two underscores.
     quote_spanned! {Span::mixed_site()=>
@@ -143,6 +145,8 @@ fn implementation(input: &DeriveInput, krate: &Path, labels: &[Label<'_>]) -> To
 
             const NAMES: &'static [&'static ::core::primitive::str] = &[#(#names),*];
 
+            #numbering
+
             #[inline]
             fn visit<__V: #krate::LabelVisitor>(
                 &self,
@@ -150,6 +154,34 @@ fn implementation(input: &DeriveInput, krate: &Path, labels: &[Label<'_>]) -> To
             ) -> <__V as #krate::LabelVisitor>::Output {
                 #krate::LabelVisitor::values(visitor, [#(#texts),*])
             }
+        }
+    }
+}
+
+/// The number of each set among all, where each label has few values: the first counts most.
+fn numbering(labels: &[Label<'_>], krate: &Path) -> TokenStream {
+    if labels.iter().any(|label| matches!(label.via, Via::Display)) {
+        return TokenStream::new();
+    }
+    let site = Span::mixed_site();
+    let of_label = labels.iter().map(|Label { ty, .. }| {
+        let krate = located_at(krate, ty.span());
+        quote_spanned!(site.located_at(ty.span())=> <#ty as #krate::LabelValue>)
+    });
+    let of_label = Vec::from_iter(of_label);
+    let fields = labels.iter().map(|label| label.field);
+    quote_spanned! {site=>
+        const CARDINALITY: ::core::option::Option<::core::primitive::usize> =
+            #krate::cardinality(&[#(#of_label::CARDINALITY),*]);
+
+        #[inline(always)]
+        fn index(&self) -> ::core::primitive::usize {
+            let index: ::core::primitive::usize = 0;
+            #(
+                let index = index * #of_label::CARDINALITY.unwrap_or(1)
+                    + #of_label::index(&self.#fields);
+            )*
+            index
         }
     }
 }

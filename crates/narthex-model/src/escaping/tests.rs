@@ -4,7 +4,11 @@ use crate::{LabelName, MetricName};
 
 /// Every scheme's form of a name of which everything is escaped.
 fn all(name: &str) -> [String; 4] {
-    Escaping::ALL.map(|scheme| scheme.escape(name, NameKind::Metric).into_owned())
+    Escaping::ALL.map(|scheme| {
+        let mut escaped = String::new();
+        scheme.escape(name, NameKind::Metric, |part| escaped.push_str(part));
+        escaped
+    })
 }
 
 #[test]
@@ -16,9 +20,25 @@ fn every_scheme_has_its_form_of_a_name() {
         ("http.status:sum", "http_status:sum", "http_dot_status:sum", "U__http_2e_status:sum"),
         ("label with \u{1f631}", "label_with__", "label__with____", "U__label_20_with_20__1f631_"),
         ("0a", "_a", "__a", "U___30_a"),
+        ("a\0b", "a_b", "a__b", "U__a_0_b"),
         ("\u{10ffff}", "_", "__", "U___10ffff_"),
     ] {
         assert_eq!(all(name), [name, underscores, dots, values], "{name}");
+    }
+}
+
+#[test]
+fn escaping_into_a_buffer_gives_the_same() {
+    for name in ["a_b", "a.b_c", "a:b", "\u{1f631}"] {
+        let (metric, label) = (MetricName::new_utf8(name), LabelName::new_utf8(name));
+        for scheme in Escaping::ALL {
+            let (metric, label) = (metric.as_ref().unwrap(), label.as_ref().unwrap());
+            let mut out = Vec::new();
+            metric.escape_into(&mut out, scheme);
+            label.escape_into(&mut out, scheme);
+            let expected = [metric.escaped(scheme), label.escaped(scheme)].concat();
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 }
 
@@ -37,19 +57,17 @@ fn a_colon_may_stand_in_a_metric_name_only() {
     let (metric, label) = (MetricName::new_utf8("a:b.c"), LabelName::new_utf8("a:b"));
     let (metric, label) = (metric.unwrap(), label.unwrap());
     assert_eq!(metric.escaped(Values), "U__a:b_2e_c");
-    assert_eq!(Escaping::ALL.map(|scheme| label.escaped(scheme).into_owned()), [
-        "a:b",
-        "a_b",
-        "a__b",
-        "U__a_3a_b"
-    ]);
+    assert_eq!(
+        Escaping::ALL.map(|scheme| label.escaped(scheme).into_owned()),
+        ["a:b", "a_b", "a__b", "U__a_3a_b"]
+    );
 }
 
 #[test]
 fn values_come_back_from_their_escaped_form() {
     for name in ["a.b", "_", "a__b.", "\u{1f631}", "\u{10ffff}", "0", "U__.", "a\tb\"\\\n"] {
         let name = MetricName::new_utf8(name).unwrap();
-        assert_eq!(Values.unescape(&name.escaped(Values)), name);
+        assert_eq!(Values.unescape(&name.escaped(Values)), name.as_str());
     }
     assert_eq!(Values.unescape("U__capitals_2E_ok"), "capitals.ok");
 }

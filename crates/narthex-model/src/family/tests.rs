@@ -1,5 +1,5 @@
 use super::MetricFamily;
-use crate::{Column, Label, LabelName, MetricName, Number, Value};
+use crate::{Column, Exemplar, Exemplars, Label, LabelName, MetricName, MetricType, Number, Value};
 
 fn labels(family: &MetricFamily, index: usize) -> Vec<(String, String)> {
     let metric = family.metric(index).unwrap();
@@ -220,4 +220,114 @@ fn mistakes_in_summaries_are_named() {
     let mut mixed = MetricFamily::gauge("g", "G.");
     mixed.push_summary([""; 0], [], 1, 1.0);
     assert!(mixed.build().is_err());
+}
+
+fn exemplar(value: f64) -> Exemplar {
+    Exemplar::new([("trace_id", "abc")], value).unwrap()
+}
+
+/// What stands beside the value of a series.
+fn beside(family: &MetricFamily, index: usize) -> (Option<i64>, Option<i64>, Vec<(usize, f64)>) {
+    let metric = family.metric(index).unwrap();
+    let exemplars = metric.exemplars().map(|(bucket, exemplar)| (bucket, exemplar.value()));
+    (metric.timestamp(), metric.created(), exemplars.collect())
+}
+
+#[test]
+fn side_columns_stay_with_their_series() {
+    let mut family = MetricFamily::counter("c_total", "C.").label_names(["l"]);
+    family.push(["a"], 1u64);
+    family.push_at(["b"], 2u64, 5000);
+    family.push_created(1000);
+    family.push_exemplar(exemplar(0.5));
+    family.push(["c"], 3u64);
+    let family = family.build().unwrap();
+    assert_eq!(beside(&family, 0), (None, None, vec![]));
+    assert_eq!(beside(&family, 1), (Some(5000), Some(1000), vec![(0, 0.5)]));
+    assert_eq!(family.created(), Some(&[None, Some(1000), None][..]));
+
+    let kept = family.filter(|metric| metric.label("l").as_deref() != Some("a"));
+    assert_eq!(beside(&kept, 0), beside(&family, 1));
+    let other = MetricFamily::counter("c_total", "C.").label_names(["l"]).sample(["d"], 1u64);
+    let (merged, _) = other.build().unwrap().merge(&family).unwrap();
+    assert_eq!(beside(&merged, 2), beside(&family, 1));
+    let name = MetricName::new("app_c_total").unwrap();
+    assert_eq!(beside(&family.clone().relabel(name, &[]).unwrap(), 1), beside(&family, 1));
+    let plain = family.clone().with_exemplars(Exemplars::new()).unwrap();
+    assert_ne!(plain, family);
+    let never = family.clone().with_created(vec![None; 3]).unwrap();
+    assert_ne!(never, family);
+}
+
+#[test]
+fn an_exemplar_belongs_to_the_bucket_that_counts_its_value() {
+    let mut family = MetricFamily::histogram("h", "H.", &[1.0, 2.0]);
+    family.push_histogram([""; 0], [1, 1, 2], 9.0);
+    for value in [1.0, 1.5, f64::NAN] {
+        family.push_exemplar(exemplar(value));
+    }
+    let buckets: Vec<usize> =
+        beside(&family.build().unwrap(), 0).2.iter().map(|(bucket, _)| *bucket).collect();
+    assert_eq!(buckets, [0, 1, 2]);
+}
+
+#[test]
+fn side_columns_that_belong_to_nothing_are_refused() {
+    let mut early = MetricFamily::counter("c_total", "");
+    early.push_created(1);
+    let early = early.build().unwrap_err().to_string();
+    assert_eq!(early, "`c_total` has no series yet to which this could be added");
+    let mut gauge = MetricFamily::gauge("g", "").sample([""; 0], 1.0);
+    gauge.push_exemplar(exemplar(1.0));
+    let gauge = gauge.build().unwrap_err().to_string();
+    assert_eq!(gauge, "`g` has an exemplar, which a gauge cannot have");
+    let mut exemplars = Exemplars::new();
+    exemplars.set(2, 0, exemplar(1.0));
+    assert!(rooms().with_exemplars(exemplars).is_err());
+    assert!(rooms().with_created(vec![None]).is_err());
+}
+
+#[test]
+fn a_gauge_histogram_is_built_like_a_histogram() {
+    let mut builder = MetricFamily::gauge_histogram("age_seconds", "Ages.", &[1.0]);
+    builder.push_histogram([""; 0], [3, 1], -7.5);
+    let family = builder.build().unwrap();
+    assert_eq!(family.metric_type(), MetricType::GaugeHistogram);
+    assert!(matches!(family.metric(0).unwrap().value(), Value::Histogram(h) if h.sum() == -7.5));
+    assert!(MetricFamily::gauge_histogram("h", "H.", &[]).build().is_err());
+}
+
+#[test]
+fn the_label_of_the_states_follows_the_name() {
+    let family = MetricFamily::state_set("job", "What the job does.")
+        .label_names(["a", "job"])
+        .sample(["x", "idle"], true)
+        .sample(["", "gone"], false)
+        .build()
+        .unwrap();
+    let renamed = family.clone().relabel(MetricName::new("A_job").unwrap(), &[]).unwrap();
+    assert_eq!(labels(&renamed, 0), [("A_job".into(), "idle".into()), ("a".into(), "x".into())]);
+    assert_eq!(labels(&renamed, 1), [("A_job".into(), "gone".into())]);
+    let label = Label { name: LabelName::new("A_job").unwrap(), value: "x".into() };
+    assert_eq!(
+        family.relabel(MetricName::new("A_job").unwrap(), &[label]).unwrap_err().to_string(),
+        "label `A_job` of `A_job` is reserved in a stateset"
+    );
+    // Only the label of a state set is named as its family.
+    let gauge = MetricFamily::gauge("job", "").label_names(["job"]).sample(["x"], 1.0);
+    let renamed = gauge.build().unwrap().relabel(MetricName::new("a").unwrap(), &[]).unwrap();
+    assert_eq!(labels(&renamed, 0), [("job".into(), "x".into())]);
+}
+
+#[test]
+fn a_metric_matches_labels_it_has_and_empty_ones_it_lacks() {
+    let family = rooms();
+    let matches = |labels: &[(&str, &str)]| {
+        family.metrics().map(|metric| metric.matches(labels)).collect::<Vec<_>>()
+    };
+    assert_eq!(matches(&[]), [true, true]);
+    assert_eq!(matches(&[("room", "kitchen"), ("floor", "0")]), [true, false]);
+    assert_eq!(matches(&[("floor", "")]), [false, true]);
+    assert_eq!(matches(&[("roof", "")]), [true, true]);
+    assert_eq!(matches(&[("room", "kitchen"), ("room", "cellar")]), [false, false]);
 }

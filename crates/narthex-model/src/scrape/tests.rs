@@ -62,3 +62,33 @@ fn names_that_escape_to_the_same_text_do_not_share_a_page() {
     let labels = MetricFamily::gauge("g", "").utf8_names().label_names(["a.b", "a_b"]).build();
     assert!(labels.is_err());
 }
+
+#[test]
+fn a17_names_that_any_scheme_escapes_to_the_same_text_do_not_share_a_page() {
+    let utf8 = |name: &str| {
+        MetricFamily::gauge(name, "").utf8_names().sample([""; 0], 1.0).build().unwrap()
+    };
+    for (name, twin) in
+        [("a.b", "a_dot_b"), ("a.b", "U__a_2e_b"), ("a b", "a\u{e9}b"), ("a.b", "a_b")]
+    {
+        let scrape = Scrape::new(vec![utf8(name), utf8(twin), utf8("c")]);
+        assert_eq!(scrape.families().len(), 2, "{name} {twin}");
+        assert_eq!(scrape.problems().len(), 1, "{name} {twin}");
+        let labels = MetricFamily::gauge("g", "").utf8_names().label_names([name, twin]).build();
+        assert!(labels.is_err(), "{name} {twin}");
+    }
+    let apart = Scrape::new(vec![utf8("a.b"), utf8("a.c"), utf8("b")]);
+    assert_eq!((apart.families().len(), apart.problems().len()), (3, 0));
+}
+
+#[test]
+fn a17_a_sample_name_is_taken_by_whatever_scheme() {
+    let mut dotted = MetricFamily::histogram("h.x", "", &[1.0]).utf8_names();
+    dotted.push_histogram([""; 0], [1], 1.0);
+    let dotted = dotted.build().unwrap();
+    for name in ["h_x_count", "h_dot_x_sum", "U__h_2e_x_bucket"] {
+        let scrape = Scrape::new(vec![dotted.clone(), gauge(name, 1.0), gauge("h_x_total", 1.0)]);
+        assert_eq!(scrape.problems().len(), 1, "{name}");
+        assert_eq!(scrape.problems()[0].family(), name);
+    }
+}

@@ -18,6 +18,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("narthex-core", &["narthex-model"]),
     ("narthex-process", &["narthex-core", "narthex-model"]),
     ("narthex-host", &["narthex-core", "narthex-model"]),
+    ("narthex-metrics", &["narthex-core", "narthex-model"]),
     ("narthex-http", &["narthex-core", "narthex-format", "narthex-model"]),
     (
         "narthex-exporter",
@@ -32,6 +33,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "narthex-host",
             "narthex-http",
             "narthex-macros",
+            "narthex-metrics",
             "narthex-model",
             "narthex-process",
         ],

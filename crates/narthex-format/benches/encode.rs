@@ -1,7 +1,7 @@
-//! Times the text format 0.0.4: `cargo bench -p narthex-format --bench text`.
+//! Times the encoders: `cargo bench -p narthex-format --bench encode`.
 //!
-//! Prints the least and the median over rounds, in nanoseconds a series, of pages that are streamed through one
-//! reused encoder into a sink that looks at every chunk and keeps none.
+//! Prints the least and the median over rounds, in nanoseconds a series, of pages that are streamed
+//! through one reused encoder into a sink that looks at every chunk and keeps none.
 
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
@@ -17,19 +17,30 @@ const ROUNDS: usize = 41;
 fn main() {
     // `cargo test --benches` runs this too, to see that it works; then one round is enough.
     let rounds = if std::env::args().any(|arg| arg == "--bench") { ROUNDS } else { 1 };
-    println!("{:<44} {:>8} {:>8} {:>14}", "ns/series", "least", "median", "bytes/series");
-    report("100k counters, 3 labels", &counters(100_000), rounds);
-    report("10k counters, 3 labels", &counters(10_000), rounds);
-    report("100k gauges of 17 digits, 3 labels", &gauges(100_000, noisy), rounds);
-    report("100k gauges of whole numbers, 3 labels", &gauges(100_000, whole), rounds);
-    report("100k gauges of bytes, 3 labels", &gauges(100_000, bytes), rounds);
-    report("10k histograms of 12 buckets, 3 labels", &histograms(10_000), rounds);
-    report("100k gauges with timestamps, 3 labels", &stamped(100_000), rounds);
+    let families = [
+        ("100k counters", counters(100_000)),
+        ("10k counters", counters(10_000)),
+        ("100k gauges of 17 digits", gauges(100_000, noisy)),
+        ("100k gauges of whole numbers", gauges(100_000, whole)),
+        ("100k gauges of bytes", gauges(100_000, bytes)),
+        ("10k histograms of 12 buckets", histograms(10_000)),
+        ("100k gauges with timestamps", stamped(100_000)),
+    ];
+    for format in [Format::TEXT, Format::OPEN_METRICS, Format::PROTOBUF, Format::Json] {
+        println!("{format:?}");
+        println!(
+            "{:<44} {:>8} {:>8} {:>14}",
+            "ns/series, 3 labels", "least", "median", "bytes/series"
+        );
+        for (what, family) in &families {
+            report(what, format, family, rounds);
+        }
+    }
 }
 
-fn report(what: &str, family: &MetricFamily, rounds: usize) {
+fn report(what: &str, format: Format, family: &MetricFamily, rounds: usize) {
     let scrape = Scrape::new(vec![family.clone()]);
-    let mut encoder = Encoder::new(Format::Text);
+    let mut encoder = Encoder::new(format);
     let mut bytes = 0;
     let mut times: Vec<f64> = (0..rounds)
         .map(|_| {

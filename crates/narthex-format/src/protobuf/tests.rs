@@ -1,0 +1,109 @@
+//! Templates and spelling must give the same bytes.
+
+use narthex_model::{Escaping, MetricFamily};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use super::{Message, Template, Workspace, encode_family};
+use crate::output::{LINE, Output};
+
+fn render(encode: impl FnOnce(&mut Output<'_>)) -> Vec<u8> {
+    let mut page = Vec::new();
+    let mut sink = |chunk: &[u8]| page.extend_from_slice(chunk);
+    // Little more than a line, so that the chunk is handed on in the midst of metrics.
+    let mut chunk = [0; LINE + 100];
+    let mut output = Output::new(&mut chunk, 0, &mut sink);
+    encode(&mut output);
+    let filled = output.filled();
+    page.extend_from_slice(&chunk[..filled]);
+    page
+}
+
+fn check(family: &MetricFamily, workspace: &mut Workspace) {
+    let escaping = Escaping::Underscores;
+    let spelled = render(|output| {
+        let (head, text) = (&mut Vec::new(), &mut Vec::new());
+        Message { family, escaping, head, text, output }.spell();
+    });
+    let encoded = render(|output| encode_family(family, escaping, workspace, output));
+    assert_eq!(encoded, spelled, "{family:?}");
+}
+
+#[test]
+fn a24_metrics_of_any_length_come_out_whole() {
+    let mut workspace = Workspace::default();
+    for len in (0..LINE + 40).step_by(7).chain(90..140).chain(LINE - 130..LINE + 20) {
+        let long = "v".repeat(len);
+        let gauge = MetricFamily::gauge("g", "").label_names(["a", "b"]);
+        check(&gauge.sample(["x", &long], 0.5).build().unwrap(), &mut workspace);
+        let gauge = MetricFamily::gauge("g", "").label_names(["a", "b"]);
+        check(&gauge.sample([&*long, "x\\"], 0.5).build().unwrap(), &mut workspace);
+        let constant = MetricFamily::counter("c", "").label_names(["b"]).const_label("a", &*long);
+        check(&constant.sample(["x"], u64::MAX).build().unwrap(), &mut workspace);
+        let mut histogram =
+            MetricFamily::histogram("h", "", &[0.5]).label_names(["a"]).const_label("b", "x");
+        histogram.push_histogram([&long], [u64::MAX, 0], f64::MIN);
+        histogram.push_histogram(
+            [if len == 0 { "x" } else { "" }],
+            [1 << (len % 64), 1 << (len % 60)],
+            f64::NAN,
+        );
+        check(&histogram.build().unwrap(), &mut workspace);
+    }
+}
+
+#[test]
+fn a24_templates_suit_what_has_nothing_beside_its_values() {
+    let family = |constant: &str| {
+        MetricFamily::counter("c_total", "").label_names(["d", "m"]).const_label(constant, "v")
+    };
+    let suits = |family: narthex_model::FamilyBuilder| Template::suits(&family.build().unwrap());
+    assert!(suits(family("a").sample(["1", "2"], 1u64)));
+    assert!(suits(family("z").sample(["1", "2"], 1u64)));
+    assert!(!suits(family("e").sample(["1", "2"], 1u64)));
+    let mut created = family("a").sample(["1", "2"], 1u64);
+    created.push_created(1000);
+    assert!(!suits(created));
+    let mut stamped = family("a");
+    stamped.push_at(["1", "2"], 1u64, 1000);
+    assert!(!suits(stamped));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a24_any_family_comes_out_the_same_either_way(
+        constants in btree_map("[a-d]|[w-z]|m", "\\PC{0,20}", 0..3),
+        names in 0usize..10,
+        rows in vec((vec("(\\PC{0,30}|[\\\\\"\n]{0,3}|[a-z]{200})", 10), any::<f64>(), any::<u64>()), 1..6),
+        kind in 0..4,
+        help in "\\PC{0,10}",
+    ) {
+        let names: Vec<String> = (0..names).map(|k| format!("l{k}")).collect();
+        let mut family = match kind {
+            0 => MetricFamily::counter("c_total", help),
+            1 | 2 => MetricFamily::gauge("g", help),
+            _ => MetricFamily::histogram("h", help, &[0.1, 2.5]),
+        };
+        for (name, value) in &constants {
+            family = family.const_label(name, &**value);
+        }
+        family = family.label_names(&names).unit("seconds");
+        let mut seen = std::collections::HashSet::new();
+        for (labels, float, whole) in &rows {
+            let labels = &labels[..names.len()];
+            if !seen.insert(labels.to_vec()) {
+                continue;
+            }
+            match kind {
+                0 => family.push(labels, *whole),
+                1 => family.push(labels, *float),
+                2 if whole % 2 == 0 => family.push(labels, *whole),
+                2 => family.push(labels, *float),
+                _ => family.push_histogram(labels, [*whole % 7, *whole >> (whole % 64), *whole], *float),
+            }
+        }
+        check(&family.build().unwrap(), &mut Workspace::default());
+    }
+}

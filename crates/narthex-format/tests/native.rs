@@ -1,0 +1,134 @@
+//! Native histograms in each format.
+
+use narthex_core::{Histogram, NativeLimits, Registry};
+use narthex_format::Format;
+use narthex_model::{
+    Exemplar, MetricFamily, NativeBuckets, NativeHistogram, Schema, Scrape, ZeroBucket,
+};
+use narthex_test::conformance;
+use serde_json::Value;
+
+fn page(format: Format, family: MetricFamily) -> Vec<u8> {
+    let mut page = Vec::new();
+    format.encode(&Scrape::new(vec![family]), &mut page);
+    page
+}
+
+fn text(format: Format, family: MetricFamily) -> String {
+    String::from_utf8(page(format, family)).expect("a page is UTF-8")
+}
+
+fn float(value: &Value) -> f64 {
+    match value {
+        Value::String(text) => text.parse().expect("a number"),
+        value => value.as_f64().expect("a number"),
+    }
+}
+
+/// Decodes standard Base64.
+fn decode(text: &str) -> Vec<u8> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let (mut bytes, mut bits, mut len) = (Vec::new(), 0_u32, 0);
+    for c in text.bytes().filter(|c| *c != b'=') {
+        bits = bits << 6 | u32::from(digit(c));
+        len += 6;
+        if len >= 8 {
+            len -= 8;
+            bytes.push((bits >> len) as u8);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a24_native_histograms_are_written_as_client_golang_writes_them() {
+    let Some(folder) = conformance("native_histograms") else { return };
+    let cases = std::fs::read_to_string(folder.join("proto_vectors.json")).expect("the cases");
+    let cases: Vec<Value> = serde_json::from_str(&cases).expect("the cases are a list");
+    let mut ours = 0;
+    for case in &cases {
+        let observations = case["observations"].as_array().map_or(&[][..], Vec::as_slice);
+        if observations.iter().any(|value| value == "NaN") {
+            // Refused by our instruments, so that it cannot poison the sum.
+            continue;
+        }
+        let registry = Registry::new();
+        let limits = NativeLimits::none().max_zero_threshold(float(&case["max_zero_threshold"]));
+        let limits = match case["max_buckets"].as_u64().expect("a number") {
+            0 => limits,
+            most => limits.max_buckets(most as usize),
+        };
+        let builder = Histogram::builder("nh", "native").native(float(&case["bucket_factor"]));
+        // As in `client_golang`, 0 stands for the default there and -1 for 0.
+        let builder = match float(&case["zero_threshold_option"]) {
+            0.0 => builder,
+            threshold => builder.zero_threshold(threshold.max(0.0)),
+        };
+        let histogram = builder.native_limits(limits).register(&registry).expect("a histogram");
+        observations.iter().for_each(|value| histogram.observe(float(value)));
+        let family = registry.gather().into_families().remove(0);
+        let family = family.with_created(vec![Some(1_700_000_000_123)]).expect("one series");
+        let expected = decode(case["metric_family_delimited_base64"].as_str().expect("text"));
+        assert_eq!(page(Format::PROTOBUF, family), expected, "{case}");
+        ours += 1;
+    }
+    assert_eq!(ours, 9);
+}
+
+/// A histogram of 0.75 and 3, each observed twice.
+fn family(bounds: &[f64]) -> MetricFamily {
+    let mut family = MetricFamily::native_histogram("h", "H.", bounds);
+    let positive = NativeBuckets::from_counts([(0, 2), (2, 2)]);
+    let schema = Schema::new(0).expect("a schema");
+    let (zero, negative) = (ZeroBucket::default(), NativeBuckets::default());
+    let native = NativeHistogram::new(schema, zero, positive, negative, 4, 7.5);
+    family.push_native_histogram([""; 0], [2], native.expect("a histogram"));
+    let exemplar = |value| Exemplar::new([("id", "x")], value).expect("an exemplar").at(1000);
+    family.push_exemplar(exemplar(0.75));
+    family.push_exemplar(exemplar(3.0));
+    family.build().expect("a family")
+}
+
+#[test]
+fn texts_show_the_classic_buckets() {
+    assert_eq!(
+        text(Format::TEXT, family(&[1.0])),
+        "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 4\n\
+         h_sum 7.5\nh_count 4\n"
+    );
+    assert_eq!(
+        text(Format::OPEN_METRICS, family(&[1.0])),
+        "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"1.0\"} 2 # {id=\"x\"} 0.75 1.000\n\
+         h_bucket{le=\"+Inf\"} 4 # {id=\"x\"} 3.0 1.000\nh_sum 7.5\nh_count 4\n# EOF\n"
+    );
+}
+
+#[test]
+fn texts_show_infinity_alone_where_there_are_no_classic_buckets() {
+    assert_eq!(
+        text(Format::TEXT, family(&[])),
+        "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"+Inf\"} 4\nh_sum 7.5\nh_count 4\n"
+    );
+}
+
+#[test]
+fn protobuf_has_both_kinds_of_buckets() {
+    let has = |page: &[u8], part: &[u8]| page.windows(part.len()).any(|window| window == part);
+    let (both, native) =
+        (page(Format::PROTOBUF, family(&[1.0])), page(Format::PROTOBUF, family(&[])));
+    // Two spans: bucket 0, two empty ones would be none; deltas 2, -2, 2.
+    let buckets = [&[0x62, 4, 0x08, 0, 0x10, 3][..], &[0x68, 4, 0x68, 3, 0x68, 4]].concat();
+    assert!(has(&both, &buckets) && has(&native, &buckets));
+    // A classic bucket of two up to 1, and the exemplars of a histogram that has none.
+    let mut classic = vec![0x08, 2, 0x11];
+    classic.extend(1.0_f64.to_le_bytes());
+    assert!(has(&both, &classic) && !has(&native, &classic));
+    let exemplar = [0x82, 0x01, 0x16, 0x0a, 7, 0x0a, 2, b'i', b'd', 0x12, 1, b'x'];
+    assert!(has(&native, &exemplar) && !has(&both, &exemplar));
+}
