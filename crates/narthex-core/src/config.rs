@@ -21,7 +21,8 @@ pub use described::{AnyMetric, DescribedMetrics, UnknownMetricError};
 /// | `const_labels` | any | labels that every series carries |
 /// | `unit` | any | the unit, for formats that show it |
 /// | `utf8_names` | any | whether names may be any UTF-8; by default only the classic set |
-/// | `buckets` | `histogram` | the upper bounds; by default [`Buckets::DEFAULT`](crate::Buckets::DEFAULT) |
+/// | `buckets` | `histogram` | the upper bounds; by default [`Buckets::DEFAULT`](crate::Buckets::DEFAULT), and none where there are native buckets |
+/// | `native` | `histogram` | the factor of native buckets, such as 1.1; by default there are none |
 /// | `states` | `enum` | the states, the one first that holds at the start; at least one |
 /// | `objectives` | `summary` | pairs of quantile and error; by default there is none |
 /// | `max_age` | `summary` | after how many seconds quantiles forget; by default 600 |
@@ -72,6 +73,8 @@ pub enum ConfigType {
     Histogram {
         /// The upper bounds of the buckets, unless they are the default ones.
         buckets: Option<Vec<f64>>,
+        /// The factor of native buckets, where there are any.
+        native: Option<f64>,
     },
     /// `info`: an [`Info`](crate::Info).
     Info,
@@ -141,6 +144,7 @@ struct Keys<X> {
     #[serde(default)]
     utf8_names: bool,
     buckets: Option<Vec<f64>>,
+    native: Option<f64>,
     states: Option<Vec<String>>,
     objectives: Option<Vec<(f64, f64)>>,
     max_age: Option<f64>,
@@ -167,7 +171,9 @@ impl<X> Keys<X> {
             "counter" => ConfigType::Counter,
             "enum" => ConfigType::Enum { states: self.states.take().unwrap_or_default() },
             "gauge" => ConfigType::Gauge,
-            "histogram" => ConfigType::Histogram { buckets: self.buckets.take() },
+            "histogram" => {
+                ConfigType::Histogram { buckets: self.buckets.take(), native: self.native.take() }
+            }
             "info" => ConfigType::Info,
             "summary" => ConfigType::Summary {
                 objectives: self.objectives.take().unwrap_or_default(),
@@ -179,6 +185,7 @@ impl<X> Keys<X> {
         };
         let left = [
             ("buckets", self.buckets.is_some()),
+            ("native", self.native.is_some()),
             ("states", self.states.is_some()),
             ("objectives", self.objectives.is_some()),
             ("max_age", self.max_age.is_some()),

@@ -43,10 +43,13 @@ impl Registry {
                 AnyMetric::Enum(family(config).states(states).register(self)?)
             }
             ConfigType::Gauge => AnyMetric::Gauge(family(config).register(self)?),
-            ConfigType::Histogram { buckets } => {
+            ConfigType::Histogram { buckets, native } => {
                 let mut family: Builder<DynamicFamily<Histogram>> = family(config);
                 if let Some(buckets) = buckets {
                     family = family.buckets(buckets.as_slice());
+                }
+                if let Some(factor) = native {
+                    family = family.native(*factor);
                 }
                 AnyMetric::Histogram(family.register(self)?)
             }

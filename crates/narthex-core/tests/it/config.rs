@@ -38,10 +38,14 @@ fn b19_every_type_is_read_with_its_options() {
             ConfigType::Enum { states: vec!["on".into(), "off".into()] },
         ),
         ("type = 'gauge'", ConfigType::Gauge),
-        ("type = 'histogram'", ConfigType::Histogram { buckets: None }),
+        ("type = 'histogram'", ConfigType::Histogram { buckets: None, native: None }),
         (
             "type = 'histogram'\nbuckets = [1, 2.5]",
-            ConfigType::Histogram { buckets: Some(vec![1.0, 2.5]) },
+            ConfigType::Histogram { buckets: Some(vec![1.0, 2.5]), native: None },
+        ),
+        (
+            "type = 'histogram'\nnative = 1.1",
+            ConfigType::Histogram { buckets: None, native: Some(1.1) },
         ),
         ("type = 'info'", ConfigType::Info),
         (
@@ -99,6 +103,7 @@ fn b19_options_of_another_type_are_refused() {
     };
     for (key, option) in [
         ("buckets", "buckets = [1]"),
+        ("native", "native = 1.1"),
         ("states", "states = ['a']"),
         ("objectives", "objectives = []"),
         ("max_age", "max_age = 1"),
@@ -267,7 +272,7 @@ fn b30_without_labels_a_metric_is_there_from_the_start() {
         ("counter", ConfigType::Counter, MetricType::Counter),
         ("enum", ConfigType::Enum { states: vec!["on".into()] }, MetricType::StateSet),
         ("gauge", ConfigType::Gauge, MetricType::Gauge),
-        ("histogram", ConfigType::Histogram { buckets: None }, MetricType::Histogram),
+        ("histogram", ConfigType::Histogram { buckets: None, native: None }, MetricType::Histogram),
         ("info", ConfigType::Info, MetricType::Info),
         (
             "summary",
@@ -315,4 +320,24 @@ fn b30_values_of_labels_have_to_be_given() {
         gauge.with(&[]).unwrap_err().to_string(),
         "the family has 1 label (`a`), but 0 values were given"
     );
+}
+
+#[test]
+fn b20_a_native_histogram_is_described_by_its_factor() {
+    let described = config("name = 'h'\ndescription = 'H.'\ntype = 'histogram'\nnative = 1.1");
+    let registry = Registry::new();
+    let AnyMetric::Histogram(h) = registry.create(&described).unwrap() else {
+        panic!("a histogram")
+    };
+    h.with(&[]).unwrap().observe(3.0);
+    let scrape = registry.gather();
+    let Value::NativeHistogram(native) = scrape.family("h").unwrap().metric(0).unwrap().value()
+    else {
+        panic!("a native histogram: {scrape:?}")
+    };
+    assert_eq!(native.native().schema().get(), 3, "2^(2^-3) is the largest base up to 1.1");
+
+    let text = "name = 'g'\ndescription = 'G.'\ntype = 'histogram'\nnative = 0.5";
+    let error = rejected(text, &registry);
+    assert!(error.contains("`g`") && error.contains("0.5"), "{error}");
 }

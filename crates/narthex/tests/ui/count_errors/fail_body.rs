@@ -28,7 +28,7 @@ impl Service {
 
     #[narthex::count_errors(self.metric)]
     fn unknown(&self) -> Result<u8, ParseIntError> {
-        self.parse("1")
+        self.absent("1")
     }
 }
 

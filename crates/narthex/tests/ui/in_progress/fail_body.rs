@@ -28,7 +28,7 @@ impl Service {
 
     #[narthex::in_progress(self.metric)]
     fn unknown(&self) -> Result<u8, ParseIntError> {
-        self.parse("1")
+        self.absent("1")
     }
 }
 

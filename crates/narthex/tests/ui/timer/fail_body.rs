@@ -28,7 +28,7 @@ impl Service {
 
     #[narthex::timer(self.metric)]
     fn unknown(&self) -> Result<u8, ParseIntError> {
-        self.parse("1")
+        self.absent("1")
     }
 }
 
