@@ -34,6 +34,7 @@ pub(crate) fn test() -> Result {
     tools::ensure_prometheus()?;
     loom()?;
     tsan()?;
+    numbers()?;
     run(&mut cargo("test --doc --workspace --all-features --locked"))?;
     if has_nextest() {
         let profile = if tools::in_ci() { "ci" } else { "default" };
@@ -52,6 +53,12 @@ pub(crate) fn test() -> Result {
 fn loom() -> Result {
     let mut command = cargo("test -p narthex-core --lib --release --locked loom");
     run(command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", "target/loom"))
+}
+
+/// Runs the table of numbers at the edge of their types with optimisation: the tests that follow run
+/// it without, and both must show the same.
+fn numbers() -> Result {
+    run(&mut cargo("test -p narthex-format --test instruments --release --locked"))
 }
 
 /// Runs threads that do everything at once, and fails where ThreadSanitizer sees a race.
