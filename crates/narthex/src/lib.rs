@@ -57,7 +57,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `macros` | yes | `derive(Labels)`, `derive(LabelValue)`, `derive(Metrics)`; [`macro@timer`], [`macro@in_progress`], [`macro@count_errors`] |
-//! | `serde` | | [`MetricConfig`], metrics described in data: serde |
+//! | `serde` | | `MetricConfig`: metrics described in data: serde |
 //! | `http` | | [`http`]: tokio, hyper |
 //! | `process` | | [`process`] |
 //! | `tokio` | | [`process::TokioCollector`]: tokio |

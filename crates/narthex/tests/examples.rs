@@ -1,11 +1,12 @@
 //! Every example is started, and scraped where it serves.
 
-#![cfg(feature = "exporter")]
+#![cfg(all(feature = "exporter", feature = "tokio"))]
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use narthex_test::{Process, get};
+use narthex_test::{Process, get, poll};
 
 /// An example that was built beside this test.
 fn example(name: &str) -> Command {
@@ -37,6 +38,68 @@ fn a44_the_axum_example_serves_its_metrics() {
     assert_eq!(hello.text(), "Salve, marcus!\n");
     let page = get(&url, &[]).expect("an answer");
     assert_eq!(value(page.text(), "greeting_seconds_count{language=\"latin\"}"), 1.0);
+}
+
+/// Starts an example that serves its metrics, and scrapes it until `sample` is at least `least`.
+fn scrape_until(name: &str, sample: &str, least: f64) -> String {
+    let mut process = Process::start(example(name).arg("127.0.0.1:0")).expect("it starts");
+    let url = process.wait_for_line("listening on ");
+    poll(sample, Duration::from_secs(30), || {
+        let page = get(&url, &[]).expect("an answer").text().to_owned();
+        (value(&page, sample) >= least).then_some(page)
+    })
+}
+
+#[test]
+fn a44_the_timer_example_times_its_work() {
+    let page = scrape_until("timer", "worker_work_seconds_count", 3.0);
+    assert!(value(&page, "worker_work_seconds_sum") >= 0.003, "{page}");
+}
+
+#[test]
+fn a44_the_in_progress_example_shows_work_and_gives_it_up() {
+    let page = scrape_until("in_progress", "downloads_given_up_total", 1.0);
+    assert!(value(&page, "downloads_in_progress") >= 0.0, "{page}");
+}
+
+#[test]
+fn a44_the_count_errors_example_counts_every_third_line() {
+    let page = scrape_until("count_errors", "parser_failures_total", 2.0);
+    let (lines, failures) =
+        (value(&page, "parser_lines_total"), value(&page, "parser_failures_total"));
+    assert!((lines / 3.0 - failures).abs() <= 1.0, "{page}");
+}
+
+#[test]
+fn a44_the_service_example_serves_a_counter_until_it_is_told_to_end() {
+    let mut process = Process::start(example("service").arg("127.0.0.1:0")).expect("it starts");
+    let url = process.wait_for_line("listening on ");
+    let page = get(&url, &[]).expect("an answer");
+    assert_eq!(value(page.text(), "events_total{host=\"db1\",kind=\"timer_expire\"}"), 1.0);
+    // Ctrl-C before it is listened to would end the program as any other.
+    let status = format!("/proc/{}/status", process.id());
+    poll("a handler of SIGINT", Duration::from_secs(30), || {
+        let status = std::fs::read_to_string(&status).expect("it runs");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        let caught = u64::from_str_radix(caught.trim(), 16).expect("a mask");
+        (caught & 0b10 != 0).then_some(())
+    });
+    process.signal("INT");
+    assert!(process.wait().success());
+}
+
+#[test]
+fn a44_the_app_example_has_every_common_instrument_process_and_runtime() {
+    let page = scrape_until("app", "app_requests_total", 3.0);
+    for sample in [
+        "app_queued_jobs",
+        "app_request_seconds_bucket{le=\"+Inf\"}",
+        "app_request_bytes{quantile=\"0.99\"}",
+        "process_cpu_seconds_total",
+        "tokio_workers",
+    ] {
+        value(&page, sample);
+    }
 }
 
 #[test]
