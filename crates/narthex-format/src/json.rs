@@ -1,6 +1,9 @@
 //! The scrape as JSON.
 
-use narthex_model::{Exemplar, Histogram, LabelName, Metric, MetricFamily, Number, Summary, Value};
+use narthex_model::{
+    Exemplar, Histogram, LabelName, Metric, MetricFamily, NativeBuckets, NativeHistogram, Number,
+    Summary, Value,
+};
 
 use crate::output::Output;
 
@@ -77,11 +80,14 @@ fn push_metric(out: &mut Vec<u8>, metric: &Metric<'_>) {
         }
         Value::Histogram(histogram) => {
             push_key(out, "histogram");
-            push_histogram(out, histogram, metric);
+            push_buckets(out, histogram, |index| {
+                metric.exemplars().find(|(bucket, _)| *bucket == index).map(|(_, found)| found)
+            });
+            out.push(b'}');
         }
         Value::NativeHistogram(both) => {
             push_key(out, "histogram");
-            push_histogram(out, both.classic(), metric);
+            push_native_histogram(out, both.classic(), both.native(), metric);
         }
         Value::Summary(summary) => {
             push_key(out, "summary");
@@ -98,7 +104,75 @@ fn push_metric(out: &mut Vec<u8>, metric: &Metric<'_>) {
     out.push(b'}');
 }
 
-fn push_histogram(out: &mut Vec<u8>, histogram: Histogram<'_>, metric: &Metric<'_>) {
+/// Appends a histogram that has native buckets, and classic ones if only for +Inf.
+fn push_native_histogram(
+    out: &mut Vec<u8>,
+    classic: Histogram<'_>,
+    native: &NativeHistogram,
+    metric: &Metric<'_>,
+) {
+    let is_native_only = classic.counts().len() == 1;
+    push_buckets(out, classic, |index| {
+        let mut exemplars = metric.exemplars().filter(|_| !is_native_only);
+        exemplars.find(|(bucket, _)| *bucket == index).map(|(_, found)| found)
+    });
+    push_key(out, "native");
+    out.extend_from_slice(b"{\"schema\":");
+    push_integer(out, native.schema().get());
+    push_key(out, "zero_threshold");
+    push_float(out, native.zero().threshold);
+    push_key(out, "zero_count");
+    push_integer(out, native.zero().count);
+    for (key, side) in [("negative", native.negative()), ("positive", native.positive())] {
+        if !side.spans().is_empty() {
+            push_key(out, key);
+            push_side(out, side);
+        }
+    }
+    out.push(b'}');
+    if is_native_only && metric.exemplars().next().is_some() {
+        push_key(out, "exemplars");
+        let exemplars = metric.exemplars().map(|(_, exemplar)| exemplar);
+        push_list(out, exemplars, push_exemplar_object);
+    }
+    out.push(b'}');
+}
+
+fn push_side(out: &mut Vec<u8>, side: &NativeBuckets) {
+    out.extend_from_slice(b"{\"spans\":");
+    push_list(out, side.spans(), |out, span| {
+        out.extend_from_slice(b"{\"offset\":");
+        push_integer(out, span.offset);
+        push_key(out, "length");
+        push_integer(out, span.length);
+        out.push(b'}');
+    });
+    push_key(out, "counts");
+    push_list(out, side.counts(), |out, count| push_integer(out, *count));
+    out.push(b'}');
+}
+
+fn push_list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    push: impl Fn(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push(out, item);
+    }
+    out.push(b']');
+}
+
+/// Appends count, sum and classic buckets; the object stays open.
+fn push_buckets<'a>(
+    out: &mut Vec<u8>,
+    histogram: Histogram<'_>,
+    exemplar: impl Fn(usize) -> Option<&'a Exemplar>,
+) {
     push_totals(out, histogram.count(), histogram.sum(), "buckets");
     for (index, (bound, count)) in histogram.buckets().enumerate() {
         if index > 0 {
@@ -108,12 +182,12 @@ fn push_histogram(out: &mut Vec<u8>, histogram: Histogram<'_>, metric: &Metric<'
         push_float(out, bound);
         push_key(out, "count");
         push_integer(out, count);
-        if let Some((_, exemplar)) = metric.exemplars().find(|(bucket, _)| *bucket == index) {
+        if let Some(exemplar) = exemplar(index) {
             push_exemplar(out, exemplar);
         }
         out.push(b'}');
     }
-    out.extend_from_slice(b"]}");
+    out.push(b']');
 }
 
 fn push_summary(out: &mut Vec<u8>, summary: Summary<'_>) {
@@ -142,6 +216,10 @@ fn push_totals(out: &mut Vec<u8>, count: u64, sum: f64, list: &str) {
 
 fn push_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
     push_key(out, "exemplar");
+    push_exemplar_object(out, exemplar);
+}
+
+fn push_exemplar_object(out: &mut Vec<u8>, exemplar: &Exemplar) {
     out.extend_from_slice(b"{\"labels\":");
     push_labels(out, exemplar.labels().iter().map(|label| (&label.name, &*label.value)));
     push_key(out, "value");

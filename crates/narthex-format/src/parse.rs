@@ -25,6 +25,7 @@ mod error;
 mod json;
 mod labels;
 mod limits;
+mod native;
 mod number;
 mod openmetrics;
 pub(crate) mod page;

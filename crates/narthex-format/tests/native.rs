@@ -2,6 +2,7 @@
 
 use narthex_core::{Histogram, NativeLimits, Registry};
 use narthex_format::Format;
+use narthex_format::parse::{Mode, Syntax, parse};
 use narthex_model::{
     Exemplar, MetricFamily, NativeBuckets, NativeHistogram, Schema, Scrape, ZeroBucket,
 };
@@ -131,4 +132,134 @@ fn protobuf_has_both_kinds_of_buckets() {
     assert!(has(&both, &classic) && !has(&native, &classic));
     let exemplar = [0x82, 0x01, 0x16, 0x0a, 7, 0x0a, 2, b'i', b'd', 0x12, 1, b'x'];
     assert!(has(&native, &exemplar) && !has(&both, &exemplar));
+}
+
+fn parsed(syntax: Syntax, page: &[u8]) -> Scrape {
+    parse(syntax, page, Mode::Strict).expect("a good page")
+}
+
+#[test]
+fn a24_native_histograms_of_client_golang_are_read_and_written_back_byte_by_byte() {
+    let Some(folder) = conformance("native_histograms") else { return };
+    let cases = std::fs::read_to_string(folder.join("proto_vectors.json")).expect("the cases");
+    let cases: Vec<Value> = serde_json::from_str(&cases).expect("the cases are a list");
+    for case in &cases {
+        let page = decode(case["metric_family_delimited_base64"].as_str().expect("text"));
+        let scrape = parsed(Syntax::Protobuf, &page);
+        assert_eq!(scrape.problems(), []);
+        for format in [Format::PROTOBUF, Format::Json] {
+            let mut written = Vec::new();
+            format.encode(&scrape, &mut written);
+            let read = parsed(format.into(), &written);
+            assert_eq!(read, scrape, "{case}");
+            if format == Format::PROTOBUF {
+                assert_eq!(written, page, "{case}");
+            }
+        }
+    }
+    assert_eq!(cases.len(), 10);
+}
+
+#[test]
+fn json_has_both_kinds_of_buckets() {
+    let json: Value = serde_json::from_str(&text(Format::Json, family(&[]))).expect("JSON");
+    assert_eq!(
+        json["families"][0]["metrics"][0]["histogram"],
+        serde_json::json!({
+            "count": 4, "sum": 7.5, "buckets": [{"le": "+Inf", "count": 4}],
+            "native": {
+                "schema": 0, "zero_threshold": ZeroBucket::DEFAULT_THRESHOLD, "zero_count": 0,
+                "positive": {"spans": [{"offset": 0, "length": 3}], "counts": [2, 0, 2]}
+            },
+            "exemplars": [
+                {"labels": {"id": "x"}, "value": 0.75, "timestamp": 1000},
+                {"labels": {"id": "x"}, "value": 3.0, "timestamp": 1000}
+            ]
+        })
+    );
+}
+
+#[test]
+fn all_exemplars_are_read_back() {
+    for bounds in [&[][..], &[1.0]] {
+        let scrape = Scrape::new(vec![family(bounds)]);
+        for format in [Format::PROTOBUF, Format::Json] {
+            let mut page = Vec::new();
+            format.encode(&scrape, &mut page);
+            assert_eq!(parsed(format.into(), &page), scrape, "{format:?} {bounds:?}");
+        }
+    }
+}
+
+/// A page of a histogram with a classic bucket up to 1 and the given native fields.
+fn histogram_page(native: &[&[u8]]) -> Vec<u8> {
+    let classic = [&[0x08, 4, 0x11][..], &7.5_f64.to_le_bytes(), &[0x1a, 11, 0x08, 2, 0x11]];
+    let classic = [&classic.concat()[..], &1.0_f64.to_le_bytes()].concat();
+    let histogram = [&classic[..], &native.concat()].concat();
+    let metric = [&[0x3a, histogram.len() as u8][..], &histogram].concat();
+    let family = [&[0x0a, 1, b'h', 0x18, 4, 0x22, metric.len() as u8][..], &metric].concat();
+    [&[family.len() as u8][..], &family].concat()
+}
+
+#[test]
+fn counts_may_be_differences_in_a_row_or_packed_or_floats() {
+    let expected = Scrape::new(vec![{
+        let mut family = MetricFamily::native_histogram("h", "", &[1.0]);
+        let positive = NativeBuckets::from_counts([(0, 2), (2, 2)]);
+        let (schema, zero) = (Schema::new(0), ZeroBucket { threshold: 0.0, count: 0 });
+        let (schema, negative) = (schema.expect("a schema"), NativeBuckets::default());
+        let native = NativeHistogram::new(schema, zero, positive, negative, 4, 7.5);
+        family.push_native_histogram([""; 0], [2], native.expect("a histogram"));
+        family.build().expect("a family")
+    }]);
+    let span: &[u8] = &[0x62, 4, 0x08, 0, 0x10, 3];
+    let two = 2.0_f64.to_le_bytes();
+    let floats = [&[0x72, 24][..], &two, &[0; 8], &two].concat();
+    for counts in [&[0x68, 4, 0x68, 3, 0x68, 4][..], &[0x6a, 3, 4, 3, 4], &floats] {
+        let scrape = parsed(Syntax::Protobuf, &histogram_page(&[span, counts]));
+        assert_eq!(scrape, expected, "{counts:x?}");
+    }
+}
+
+#[test]
+fn what_the_model_cannot_hold_leaves_the_classic_buckets_and_is_told_of() {
+    let span: &[u8] = &[0x62, 4, 0x08, 0, 0x10, 1];
+    let half = [&[0x71][..], &0.5_f64.to_le_bytes()].concat();
+    for (native, reason) in [
+        (vec![span, &[0x68, 4]], "the count is 4, but the buckets have 2 observations"),
+        (vec![span, &[0x68, 3]], "the count of bucket 1 is not a count"),
+        (vec![span], "the spans have 1 buckets, but there are 0 counts"),
+        (vec![span, &half], "0.5 is not a whole count"),
+        (
+            vec![span, &[0x28, 105, 0x68, 8]],
+            "-53 is not a schema with exponential buckets, which are -4 to 8",
+        ),
+    ] {
+        let scrape = parsed(Syntax::Protobuf, &histogram_page(&native));
+        let problems: Vec<_> = scrape.problems().iter().map(ToString::to_string).collect();
+        let expected = "family `h` is there in part: the native buckets of 1 series are left out";
+        assert_eq!(problems, [format!("{expected}: {reason}")]);
+        let Some(narthex_model::Value::Histogram(classic)) =
+            scrape.families()[0].metric(0).map(|metric| metric.value())
+        else {
+            panic!("{scrape:?}")
+        };
+        assert_eq!((classic.counts(), classic.sum()), (&[2, 2][..], 7.5));
+    }
+}
+
+#[test]
+fn where_one_series_is_native_only_classic_buckets_are_common_to_all() {
+    let page = r#"{"families": [{"name": "h", "type": "histogram", "metrics": [
+        {"labels": {"a": "1"}, "histogram": {"count": 1, "sum": 1, "buckets": [],
+            "native": {"schema": 0, "zero_threshold": 0, "zero_count": 1}}},
+        {"labels": {"a": "2"}, "histogram": {"count": 1, "sum": 1, "buckets": []}}
+    ]}]}"#;
+    let scrape = parsed(Syntax::Json, page.as_bytes());
+    assert_eq!(scrape.families()[0].len(), 2);
+    assert_eq!(
+        scrape.problems()[0].to_string(),
+        "family `h` is there in part: the native buckets of 1 series are left out: its series \
+         differ in buckets"
+    );
 }

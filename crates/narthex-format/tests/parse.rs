@@ -1,5 +1,6 @@
 //! What the parsers say of single pages.
 
+use narthex_format::Format;
 use narthex_format::parse::{Event, Limits, Mode, Reader, Syntax, check, parse, parse_within};
 use narthex_model::{MetricType, Scrape, Value};
 
@@ -243,6 +244,23 @@ fn histograms_are_put_together() {
 }
 
 #[test]
+fn a_histogram_may_have_no_bucket_but_that_for_infinity() {
+    let page = "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 3\nh_sum 5\nh_count 3\n";
+    let scrape = strict(Syntax::Text, page);
+    for format in [Format::TEXT, Format::OPEN_METRICS, Format::PROTOBUF, Format::Json] {
+        let mut page = Vec::new();
+        format.encode(&scrape, &mut page);
+        let read = parse(format.into(), &page, Mode::Strict).expect("a good page");
+        assert_eq!(read, scrape, "{}", String::from_utf8_lossy(&page));
+    }
+    let Some(Value::Histogram(histogram)) = scrape.families()[0].metric(0).map(|m| m.value())
+    else {
+        panic!("a histogram")
+    };
+    assert_eq!((histogram.counts(), histogram.sum()), (&[3][..], 5.0));
+}
+
+#[test]
 fn what_makes_no_histogram_is_kept_sample_by_sample() {
     for lines in [
         // No sum.
@@ -255,8 +273,8 @@ fn what_makes_no_histogram_is_kept_sample_by_sample() {
         "h_bucket{le=\"1\"} 0.5\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n",
         // A bucket twice.
         "h_bucket{le=\"1\"} 1\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n",
-        // No bucket but +Inf.
-        "h_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n",
+        // No bucket at all.
+        "h_sum 1\nh_count 1\n",
         // Bounds that differ.
         "h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\nh_bucket{a=\"b\",le=\"2\"} 1\nh_sum{a=\"b\"} 1\nh_count{a=\"b\"} 1\n",
         // A sample that a histogram has not.
@@ -390,9 +408,9 @@ fn protobuf_faults_have_a_place() {
 
 #[test]
 fn protobuf_fields_that_narthex_does_not_know_are_left_alone() {
-    // Native histogram fields among classic ones: a schema, a packed and an unpacked list.
+    // A field of four bytes, and those of a native histogram without what would make it one.
     let histogram = [
-        &[0x08, 3, 0x28, 6, 0x6a, 2, 2, 4, 0x68, 2, 0x65, 0, 0, 0, 0][..],
+        &[0x08, 3, 0x28, 6, 0x6a, 2, 2, 4, 0x68, 2, 0x8d, 1, 0, 0, 0, 0][..],
         &[0x1a, 11, 0x08, 2, 0x11],
         &0.5_f64.to_le_bytes(),
         &[0x11],

@@ -7,7 +7,7 @@ mod hostile;
 use hostile::{Random, Spec};
 use narthex_format::parse::{Mode, Syntax, parse};
 use narthex_format::{CreatedLines, Escaping, Format, OpenMetricsVersion, TextVersion};
-use narthex_model::{MetricType, Number, Scrape};
+use narthex_model::{MetricType, NativeHistogram, Number, Scrape};
 
 const FORMATS: [Format; 4] = [
     Format::Text { version: TextVersion::V1_0_0, escaping: Escaping::AllowUtf8 },
@@ -43,8 +43,13 @@ fn round_trip(scrapes: usize) {
             continue;
         };
         let scrape = Scrape::new(vec![family]);
+        // OpenMetrics has no histogram with negative observations and a sum: it comes apart.
+        let negative = |native: &NativeHistogram| !native.negative().is_empty();
+        let apart = spec.rows.iter().filter_map(|row| row.native.as_ref()).any(negative);
         for format in FORMATS {
-            check(&spec, &scrape, format);
+            if !(apart && matches!(format, Format::OpenMetrics { .. })) {
+                check(&spec, &scrape, format);
+            }
         }
         checked += 1;
     }
@@ -80,6 +85,7 @@ fn degraded(spec: &Spec, format: Format, mode: Mode) -> Spec {
     match format {
         Format::Text { .. } => {
             spec.unit.clear();
+            spec.native = false;
             if mode == Mode::Strict {
                 spec.help = spec.help.trim_start_matches([' ', '\t']).to_owned();
             }
@@ -102,6 +108,7 @@ fn degraded(spec: &Spec, format: Format, mode: Mode) -> Spec {
                 other => other,
             };
         }
+        Format::OpenMetrics { .. } => spec.native = false,
         _ => {}
     }
     spec

@@ -107,15 +107,13 @@ impl MetricFamily {
         bounds: &[f64],
     ) -> FamilyBuilder {
         let mut builder = FamilyBuilder::new(MetricType::Histogram, name, help);
-        let bounds = (!bounds.is_empty()).then(|| Bounds::new(bounds)).transpose();
-        match bounds {
-            Ok(bounds) => {
-                let column = NativeHistogramColumn::new(bounds);
-                builder.column = ColumnBuilder::NativeHistogram(column);
+        match if bounds.is_empty() { Ok(Bounds::none()) } else { Bounds::new(bounds) } {
+            Ok(bounds) => builder.native_histograms(bounds),
+            Err(error) => {
+                builder.fail(FamilyFault::Bounds(error));
+                builder
             }
-            Err(error) => builder.fail(FamilyFault::Bounds(error)),
         }
-        builder
     }
 
     /// Starts a summary family; `quantiles` may be empty.
@@ -542,6 +540,32 @@ impl FamilyBuilder {
     #[must_use]
     pub fn unit(mut self, unit: impl Into<String>) -> Self {
         self.unit = unit.into();
+        self
+    }
+
+    /// Makes the values histograms with these bounds, which may be none: of a gauge histogram too.
+    ///
+    /// ```
+    /// use narthex_model::{Bounds, FamilyBuilder, MetricType};
+    ///
+    /// let mut family = FamilyBuilder::new(MetricType::GaugeHistogram, "queue_bytes", "Messages.")
+    ///     .histograms(Bounds::none());
+    /// family.push_histogram([""; 0], [3], 12.5);
+    /// assert_eq!(family.build()?.len(), 1);
+    /// # Ok::<(), narthex_model::FamilyError>(())
+    /// ```
+    #[must_use]
+    pub fn histograms(mut self, bounds: Bounds) -> Self {
+        self.column = ColumnBuilder::Histogram(HistogramColumn::new(bounds));
+        self
+    }
+
+    /// Makes the values native histograms, with classic buckets of these bounds beside them, which
+    /// may be none: of a gauge histogram too.
+    #[must_use]
+    pub fn native_histograms(mut self, bounds: Bounds) -> Self {
+        let column = NativeHistogramColumn::new(Some(bounds));
+        self.column = ColumnBuilder::NativeHistogram(column);
         self
     }
 

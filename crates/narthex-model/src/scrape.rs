@@ -116,6 +116,7 @@ enum Fault {
     RepeatedSeries { dropped: usize },
     SampleName { of: MetricName },
     EscapedTwin { of: MetricName },
+    InPart(Box<str>),
     Other(Box<str>),
 }
 
@@ -128,6 +129,11 @@ impl Problem {
     /// Series of a family that were given before, and so are left out.
     pub fn repeated_series(family: MetricName, dropped: usize) -> Self {
         Self { family, fault: Fault::RepeatedSeries { dropped } }
+    }
+
+    /// Something about a family that is left out, while the family itself is there.
+    pub fn in_part(family: MetricName, reason: impl fmt::Display) -> Self {
+        Self { family, fault: Fault::InPart(reason.to_string().into()) }
     }
 
     /// The family at fault.
@@ -162,6 +168,7 @@ impl fmt::Display for Problem {
                 "family `{family}` is left out: a scraper that does not read UTF-8 names cannot \
                  tell it from `{of}`"
             ),
+            Fault::InPart(reason) => write!(f, "family `{family}` is there in part: {reason}"),
             Fault::Other(reason) => write!(f, "family `{family}` is left out: {reason}"),
         }
     }

@@ -104,8 +104,10 @@ impl Bounds {
         Ok(Self(finite.into()))
     }
 
-    /// No bounds at all, which only histograms can have that have native buckets as well.
-    pub(crate) fn none() -> Self {
+    /// No bounds at all: +Inf is the only bucket.
+    ///
+    /// Instruments have such histograms only beside native buckets, pages have them at times.
+    pub fn none() -> Self {
         Self(Arc::new([]))
     }
 

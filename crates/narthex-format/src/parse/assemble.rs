@@ -133,7 +133,9 @@ fn parts<'a>(draft: &Draft<'a>, point: &str, label: &'static str) -> Option<Vec<
             return None;
         }
     }
-    Some(all)
+    // A page in text gives at least the last bucket of a histogram.
+    let is_whole = |parts: &Parts<'_>| point.is_empty() || !parts.points.is_empty();
+    all.iter().all(is_whole).then_some(all)
 }
 
 fn page_labels<'a>(sample: &Sample<'a>, left_out: &'static str) -> RowLabels<'a> {

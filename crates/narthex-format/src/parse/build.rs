@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use narthex_model::{
-    Bounds, Exemplar, Exemplars, FamilyBuilder, FamilyError, MetricFamily, MetricName, MetricType,
-    Number, Problem, Scrape,
+    Bounds, BoundsError, Exemplar, Exemplars, FamilyBuilder, FamilyError, MetricFamily, MetricName,
+    MetricType, NativeHistogram, Number, Problem, Scrape,
 };
 
 use super::labels::Labels;
@@ -52,6 +52,12 @@ pub(super) enum RowValue {
         counts: Vec<u64>,
         sum: f64,
     },
+    /// A native histogram, with the same of its classic buckets.
+    Native {
+        bounds: Vec<f64>,
+        counts: Vec<u64>,
+        native: NativeHistogram,
+    },
     /// Quantiles with their values, the number of observations and their sum.
     Summary {
         quantiles: Vec<(f64, f64)>,
@@ -64,6 +70,16 @@ impl<'a> Row<'a> {
     /// A row that has nothing but labels and a value.
     pub(super) fn new(labels: RowLabels<'a>, value: RowValue) -> Self {
         Self { labels, value, timestamp: None, created: None, exemplars: Vec::new() }
+    }
+}
+
+impl Row<'_> {
+    /// Leaves a native histogram with its classic buckets alone.
+    pub(super) fn make_classic(&mut self) {
+        if let RowValue::Native { bounds, counts, native } = &mut self.value {
+            let (bounds, counts) = (std::mem::take(bounds), std::mem::take(counts));
+            self.value = RowValue::Histogram { bounds, counts, sum: native.sum() };
+        }
     }
 }
 
@@ -120,6 +136,13 @@ impl ScrapeBuilder {
         }
     }
 
+    /// Notes that a part of the family is left out.
+    pub(super) fn note(&mut self, family: &str, reason: impl fmt::Display) {
+        if let Ok(name) = MetricName::new_utf8(family) {
+            self.problems.push(Problem::in_part(name, reason));
+        }
+    }
+
     pub(super) fn finish(self) -> Scrape {
         let mut scrape = Scrape::new(self.families);
         for problem in self.problems {
@@ -172,7 +195,12 @@ impl Family<'_> {
             RowValue::Number(_) => self.all(|value| matches!(value, RowValue::Number(_))),
             RowValue::Histogram { bounds: first, .. } => {
                 let same = |value: &_| matches!(value, RowValue::Histogram { bounds, .. } if bounds == first);
-                Bounds::new(first).is_ok() && self.all(same)
+                model_bounds(first).is_ok() && self.all(same)
+            }
+            RowValue::Native { bounds: first, .. } => {
+                let same =
+                    |value: &_| matches!(value, RowValue::Native { bounds, .. } if bounds == first);
+                model_bounds(first).is_ok() && self.all(same)
             }
             RowValue::Summary { .. } => self.all(|value| matches!(value, RowValue::Summary { .. })),
         }
@@ -223,6 +251,9 @@ impl Family<'_> {
                 RowValue::Histogram { counts, sum, .. } => {
                     builder.push_histogram(values, counts.iter().copied(), *sum);
                 }
+                RowValue::Native { counts, native, .. } => {
+                    builder.push_native_histogram(values, counts.iter().copied(), native.clone());
+                }
                 RowValue::Summary { quantiles: own, count, sum } => {
                     let value = |level: &f64| {
                         let found = own.iter().find(|(own, _)| own == level);
@@ -247,15 +278,16 @@ impl Family<'_> {
 
     fn start(&self, quantiles: &[f64]) -> FamilyBuilder {
         let (name, help) = (&*self.name, &*self.help);
-        match (self.metric_type, self.rows.first().map(|row| &row.value)) {
-            (MetricType::GaugeHistogram, Some(RowValue::Histogram { bounds, .. })) => {
-                MetricFamily::gauge_histogram(name, help, bounds)
+        let plain = || FamilyBuilder::new(self.metric_type, name, help);
+        match self.rows.first().map(|row| &row.value) {
+            Some(RowValue::Histogram { bounds, .. }) => {
+                plain().histograms(model_bounds(bounds).expect(FITS))
             }
-            (_, Some(RowValue::Histogram { bounds, .. })) => {
-                MetricFamily::histogram(name, help, bounds)
+            Some(RowValue::Native { bounds, .. }) => {
+                plain().native_histograms(model_bounds(bounds).expect(FITS))
             }
-            (_, Some(RowValue::Summary { .. })) => MetricFamily::summary(name, help, quantiles),
-            (metric_type, _) => FamilyBuilder::new(metric_type, name, help),
+            Some(RowValue::Summary { .. }) => MetricFamily::summary(name, help, quantiles),
+            Some(RowValue::Number(_)) | None => plain(),
         }
     }
 
@@ -273,6 +305,14 @@ impl Family<'_> {
         }
         quantiles
     }
+}
+
+/// Histograms become a family only where [`Family::fits`] holds.
+const FITS: &str = "the bounds were checked when the family was found to fit";
+
+/// The bounds of the finite buckets, of which there may be none.
+fn model_bounds(bounds: &[f64]) -> Result<Bounds, BoundsError> {
+    if bounds.is_empty() { Ok(Bounds::none()) } else { Bounds::new(bounds) }
 }
 
 /// The label names of all rows.

@@ -18,18 +18,30 @@
 //!
 //! A metric has a `value`, a `histogram` (with cumulative counts) or a `summary` (with `quantiles`,
 //! each a `quantile` and its `value`); counters and buckets may have an `exemplar` of `labels`,
-//! `value` and `timestamp`. Times are in milliseconds since the Unix epoch. `type`, `help`, `unit`,
+//! `value` and `timestamp`. A native histogram has beside its buckets, of which there may be none,
+//!
+//! ```json
+//! "native": {
+//!     "schema": 3, "zero_threshold": 1e-128, "zero_count": 2,
+//!     "negative": {"spans": [{"offset": -4, "length": 2}], "counts": [1, 5]},
+//!     "positive": {"spans": [{"offset": 0, "length": 1}, {"offset": 3, "length": 2}], "counts": [1, 1, 2]}
+//! },
+//! "exemplars": [{"labels": {"trace_id": "KOO5S4vxi0o"}, "value": 0.67, "timestamp": 1520879607789}]
+//! ```
+//!
+//! with indices as in [`NativeBuckets`](narthex_model::NativeBuckets) and counts of each bucket alone. Times are in milliseconds since the Unix epoch. `type`, `help`, `unit`,
 //! `labels`, `timestamp`, `created` and `exemplar` may be missing, other keys are left alone.
 
 mod syntax;
 
 use std::borrow::Cow;
 
-use narthex_model::{Exemplar, MetricType, Number, Scrape};
+use narthex_model::{Exemplar, MetricType, Number, Scrape, Span};
 
 use super::build::{Family, Row, RowLabels, RowValue, ScrapeBuilder};
 use super::error::ParseError;
 use super::limits::Limits;
+use super::native::{Draft, Side};
 use super::number::{Numbers, number};
 use super::parts::{self, Parts, Point};
 use syntax::{Json, Node};
@@ -138,7 +150,43 @@ impl JsonReader<'_> {
                 exemplar: self.exemplar(bucket)?,
             });
         }
+        if let Some(list) = node.get("exemplars") {
+            for exemplar in self.list(list)? {
+                parts.exemplars.extend(self.exemplar_itself(exemplar)?);
+            }
+        }
+        if let Some(native) = node.get("native") {
+            let draft = self.native(native)?;
+            let count = self.number(self.required(node, "count")?)?;
+            let sum = self.float(self.required(node, "sum")?)?;
+            parts.native = Some(draft.finish(count, sum));
+        }
         Ok(parts)
+    }
+
+    fn native(self, node: &Node<'_>) -> Result<Draft, ParseError> {
+        let side = |key: &str| node.get(key).map_or(Ok(Side::default()), |side| self.side(side));
+        Ok(Draft {
+            schema: self.integer::<i32>(self.required(node, "schema")?)?.into(),
+            zero_threshold: self.float(self.required(node, "zero_threshold")?)?,
+            zero_count: Some(self.number(self.required(node, "zero_count")?)?),
+            positive: side("positive")?,
+            negative: side("negative")?,
+        })
+    }
+
+    fn side(self, node: &Node<'_>) -> Result<Side, ParseError> {
+        let mut side = Side::default();
+        for span in self.list(self.required(node, "spans")?)? {
+            side.spans.push(Span {
+                offset: self.integer(self.required(span, "offset")?)?,
+                length: self.integer(self.required(span, "length")?)?,
+            });
+        }
+        for count in self.list(self.required(node, "counts")?)? {
+            side.counts.push(self.number(count)?);
+        }
+        Ok(side)
     }
 
     fn summary<'n>(self, node: &Node<'n>, labels: RowLabels<'n>) -> Result<Parts<'n>, ParseError> {
@@ -158,9 +206,10 @@ impl JsonReader<'_> {
 
     /// The exemplar of a metric or bucket; one whose labels the model does not allow is left out.
     fn exemplar(self, owner: &Node<'_>) -> Result<Option<Exemplar>, ParseError> {
-        let Some(node) = owner.get("exemplar") else {
-            return Ok(None);
-        };
+        owner.get("exemplar").map_or(Ok(None), |node| self.exemplar_itself(node))
+    }
+
+    fn exemplar_itself(self, node: &Node<'_>) -> Result<Option<Exemplar>, ParseError> {
         let labels = self.labels(node)?;
         let value = self.float(self.required(node, "value")?)?;
         let exemplar = Exemplar::new(labels, value).ok();
@@ -215,6 +264,14 @@ impl JsonReader<'_> {
                 Err(self.error(node, message))
             }
         }
+    }
+
+    fn integer<T: std::str::FromStr>(self, node: &Node<'_>) -> Result<T, ParseError> {
+        let parsed = match &node.value {
+            Json::Number(token) => token.parse().ok(),
+            _ => None,
+        };
+        parsed.ok_or_else(|| self.error(node, "expected a whole number of at most 32 bits"))
     }
 
     fn float(self, node: &Node<'_>) -> Result<f64, ParseError> {

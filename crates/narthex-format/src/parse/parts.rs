@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use narthex_model::{Exemplar, MetricType, Number};
+use narthex_model::{Exemplar, MetricType, NativeHistogram, Number};
 
 use super::build::{Family, Row, RowLabels, RowValue, ScrapeBuilder};
 use crate::number::{Plain, push_number};
@@ -17,6 +17,10 @@ pub(super) struct Parts<'a> {
     pub(super) count: Option<Number>,
     pub(super) created: Option<i64>,
     pub(super) timestamp: Option<i64>,
+    /// The native side of a histogram that has one, or why the model cannot hold it.
+    pub(super) native: Option<Result<NativeHistogram, String>>,
+    /// Exemplars that are given for the whole histogram, and not for a bucket.
+    pub(super) exemplars: Vec<Exemplar>,
 }
 
 /// A bucket or a quantile.
@@ -30,8 +34,16 @@ pub(super) struct Point {
 impl<'a> Parts<'a> {
     /// Nothing but labels.
     pub(super) fn new(labels: RowLabels<'a>) -> Self {
-        let points = Vec::new();
-        Self { labels, points, sum: None, count: None, created: None, timestamp: None }
+        Self {
+            labels,
+            points: Vec::new(),
+            sum: None,
+            count: None,
+            created: None,
+            timestamp: None,
+            native: None,
+            exemplars: Vec::new(),
+        }
     }
 
     /// The row, if the parts are all there and agree with each other.
@@ -66,7 +78,21 @@ impl<'a> Parts<'a> {
         if self.count.is_some_and(|count| whole(count) != Some(counts.iter().sum())) {
             return None;
         }
-        let value = RowValue::Histogram { bounds, counts, sum: self.sum? };
+        for (at, exemplar) in self.exemplars.iter().enumerate() {
+            // Without bounds they are numbered, with bounds each belongs to the bucket of its value.
+            let bucket = match &bounds[..] {
+                [] => at,
+                bounds => bounds.partition_point(|bound| *bound < exemplar.value()),
+            };
+            if exemplars.iter().all(|(taken, _)| *taken != bucket) {
+                exemplars.push((bucket, exemplar.clone()));
+            }
+        }
+        let sum = self.sum?;
+        let value = match &self.native {
+            Some(Ok(native)) => RowValue::Native { bounds, counts, native: native.clone() },
+            _ => RowValue::Histogram { bounds, counts, sum },
+        };
         let mut row = Row::new(self.labels.clone(), value);
         row.exemplars = exemplars;
         Some(row)
@@ -94,10 +120,17 @@ pub(super) fn add_family<'a>(
     let rows: Option<_> = all.iter().map(|parts| parts.row(family.metric_type)).collect();
     if let Some(rows) = rows {
         family.rows = rows;
+        if !family.fits() {
+            // Where only some series are native, their classic buckets are what all have.
+            family.rows.iter_mut().for_each(Row::make_classic);
+        }
         if family.fits() {
+            note_lost_natives(&family, all, scrape);
             return scrape.push(&family);
         }
+        family.rows.clear();
     }
+    note_lost_natives(&family, all, scrape);
     let (point, label) = match family.metric_type {
         MetricType::Summary => ("", "quantile"),
         _ => ("_bucket", "le"),
@@ -130,6 +163,20 @@ pub(super) fn add_family<'a>(
         if !rows.is_empty() {
             scrape.push(&unknown(suffix, rows));
         }
+    }
+}
+
+/// Notes how many native histograms are not among the rows, and why.
+fn note_lost_natives(family: &Family<'_>, all: &[Parts<'_>], scrape: &mut ScrapeBuilder) {
+    let kept =
+        family.rows.iter().filter(|row| matches!(row.value, RowValue::Native { .. })).count();
+    let given = || all.iter().filter_map(|parts| parts.native.as_ref());
+    let lost = given().count() - kept;
+    if lost > 0 {
+        let reason = given().find_map(|native| native.as_ref().err());
+        let reason = reason.map_or("its series differ in buckets", String::as_str);
+        let reason = format!("the native buckets of {lost} series are left out: {reason}");
+        scrape.note(&family.name, reason);
     }
 }
 

@@ -1,14 +1,13 @@
 //! Protobuf: a stream of `io.prometheus.client.MetricFamily`, each after its length.
-//!
-//! Of a native histogram its classic buckets are read, count and sum included.
 
 use std::borrow::Cow;
 
-use narthex_model::{Exemplar, MetricType, Number, Scrape};
+use narthex_model::{Exemplar, MetricType, Number, Scrape, Span};
 
 use super::build::{Family, Row, RowLabels, RowValue, ScrapeBuilder};
 use super::error::ParseError;
 use super::limits::Limits;
+use super::native::{Draft, Side};
 use super::parts::{self, Parts, Point};
 use super::wire::{Field, Message};
 
@@ -218,20 +217,54 @@ fn read_histogram<'a>(
     labels: RowLabels<'a>,
 ) -> Result<Parts<'a>, ParseError> {
     let mut parts = Parts::new(labels);
-    parts.sum = Some(0.0);
+    let mut sum = 0.0;
+    let mut native = Draft::default();
     let (mut whole, mut float) = (0, 0.0);
+    let (mut whole_zero, mut float_zero) = (0, 0.0);
     for field in message.fields() {
         match field? {
             (1, field) => whole = field.unsigned()?,
-            (2, field) => parts.sum = Some(field.double()?),
+            (2, field) => sum = field.double()?,
             (3, field) => parts.points.push(read_bucket(field.message()?)?),
             (4, field) => float = field.double()?,
+            (5, field) => native.schema = field.signed()?,
+            (6, field) => native.zero_threshold = field.double()?,
+            (7, field) => whole_zero = field.unsigned()?,
+            (8, field) => float_zero = field.double()?,
+            (number @ 9..=11, field) => read_side(number - 8, field, &mut native.negative)?,
+            (number @ 12..=14, field) => read_side(number - 11, field, &mut native.positive)?,
             (15, field) => parts.created = Some(read_timestamp(field.message()?)?),
+            (16, field) => parts.exemplars.extend(read_exemplar(field.message()?)?),
             _ => {}
         }
     }
-    parts.count = Some(count(whole, float));
+    let count = count(whole, float);
+    native.zero_count = Some(self::count(whole_zero, float_zero));
+    parts.native = native.is_native().then(|| native.finish(count, sum));
+    (parts.count, parts.sum) = (Some(count), Some(sum));
     Ok(parts)
+}
+
+/// Reads the spans, the differences or the counts of one side of a native histogram.
+fn read_side(kind: u64, field: Field<'_>, side: &mut Side) -> Result<(), ParseError> {
+    match kind {
+        1 => side.spans.push(read_span(field.message()?)?),
+        2 => field.each_signed(|delta| side.deltas.push(delta))?,
+        _ => field.each_double(|count| side.counts.push(Number::Float(count)))?,
+    }
+    Ok(())
+}
+
+fn read_span(message: Message<'_>) -> Result<Span, ParseError> {
+    let (mut offset, mut length) = (0, 0);
+    for field in message.fields() {
+        match field? {
+            (1, field) => offset = field.narrow(field.signed()?)?,
+            (2, field) => length = field.narrow(field.unsigned()?)?,
+            _ => {}
+        }
+    }
+    Ok(Span { offset, length })
 }
 
 fn read_bucket(message: Message<'_>) -> Result<Point, ParseError> {

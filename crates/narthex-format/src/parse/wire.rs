@@ -142,6 +142,39 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A `sint32` or `sint64`.
+    pub(super) fn signed(self) -> Result<i64, ParseError> {
+        self.unsigned().map(from_zigzag)
+    }
+
+    /// The number as one that has 32 bits.
+    pub(super) fn narrow<T>(self, value: impl TryInto<T>) -> Result<T, ParseError> {
+        let narrow = value.try_into();
+        narrow.map_err(|_| ParseError::at_byte(self.at, "a number has more than 32 bits"))
+    }
+
+    /// Calls `each` with the numbers of a repeated `sint64`: one, or several packed together.
+    pub(super) fn each_signed(self, mut each: impl FnMut(i64)) -> Result<(), ParseError> {
+        let Payload::Bytes(mut packed) = self.payload else {
+            return self.signed().map(each);
+        };
+        while !packed.is_empty() {
+            each(from_zigzag(packed.take_varint()?));
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the numbers of a repeated `double`: one, or several packed together.
+    pub(super) fn each_double(self, mut each: impl FnMut(f64)) -> Result<(), ParseError> {
+        let Payload::Bytes(mut packed) = self.payload else {
+            return self.double().map(each);
+        };
+        while !packed.is_empty() {
+            each(f64::from_le_bytes(packed.take_fixed()?));
+        }
+        Ok(())
+    }
+
     pub(super) fn double(self) -> Result<f64, ParseError> {
         match self.payload {
             Payload::Fixed64(bits) => Ok(f64::from_bits(bits)),
@@ -168,4 +201,9 @@ impl<'a> Field<'a> {
     fn expected(self, what: &str) -> ParseError {
         ParseError::at_byte(self.at, format!("a field should be {what}, but has another wire type"))
     }
+}
+
+/// The number that zigzag encoding makes positive, so that small ones of either sign are short.
+fn from_zigzag(encoded: u64) -> i64 {
+    (encoded >> 1).cast_signed() ^ -(encoded & 1).cast_signed()
 }

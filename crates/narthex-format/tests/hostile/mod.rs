@@ -1,6 +1,9 @@
 //! Scrapes and pages that are made to go wrong, the same on every machine.
 
-use narthex_model::{Exemplar, FamilyBuilder, FamilyError, MetricFamily, MetricType, Number};
+use narthex_model::{
+    Bounds, Exemplar, FamilyBuilder, FamilyError, MetricFamily, MetricType, NativeBuckets,
+    NativeHistogram, Number, Schema, ZeroBucket,
+};
 
 /// A stream of random numbers: the generator SplitMix64.
 #[derive(Clone, Debug)]
@@ -102,6 +105,8 @@ pub(crate) struct Spec {
     pub(crate) unit: String,
     pub(crate) label_names: Vec<String>,
     pub(crate) bounds: Vec<f64>,
+    /// Whether histograms are native ones.
+    pub(crate) native: bool,
     pub(crate) rows: Vec<SpecRow>,
 }
 
@@ -111,6 +116,7 @@ pub(crate) struct SpecRow {
     pub(crate) number: Number,
     /// The counts of buckets, or the values of quantiles as bits.
     pub(crate) points: Vec<u64>,
+    pub(crate) native: Option<NativeHistogram>,
     pub(crate) sum: f64,
     pub(crate) count: u64,
     pub(crate) timestamp: Option<i64>,
@@ -141,9 +147,10 @@ impl Spec {
         if metric_type == StateSet {
             label_names.push(name.clone());
         }
+        let native = matches!(metric_type, Histogram | GaugeHistogram) && random.one_in(2);
         let bounds = match metric_type {
             Histogram | GaugeHistogram => {
-                ascending(random, 1, |random| random.below(999) as f64 / 8.0)
+                ascending(random, 0, |random| random.below(999) as f64 / 8.0)
             }
             Summary => ascending(random, 0, |random| random.below(1001) as f64 / 1000.0),
             _ => Vec::new(),
@@ -151,7 +158,7 @@ impl Spec {
         let help = random.text(8);
         let unit = unit.to_owned();
         let mut spec =
-            Self { metric_type, name, help, unit, label_names, bounds, rows: Vec::new() };
+            Self { metric_type, name, help, unit, label_names, bounds, native, rows: Vec::new() };
         for _ in 0..random.below(4) {
             let row = spec.random_row(random);
             // Two series with the same labels make no family.
@@ -186,11 +193,24 @@ impl Spec {
             Summary => (random.below(1000) as f64 / 16.0).to_bits(),
             _ => random.next() >> (8 + random.below(56)),
         });
+        let mut points: Vec<_> = points.collect();
+        let sum = random.below(1_000_000) as f64 / 128.0;
+        let native = self.native.then(|| random_native(random, sum));
+        if let Some(native) = &native {
+            // Both kinds of buckets have the same observations.
+            let mut left = native.count();
+            for point in &mut points[..self.bounds.len()] {
+                *point = random.next() % left.saturating_add(1).max(1);
+                left -= *point;
+            }
+            points[self.bounds.len()] = left;
+        }
         SpecRow {
             labels,
             number,
-            points: points.collect(),
-            sum: random.below(1_000_000) as f64 / 128.0,
+            points,
+            native,
+            sum,
             count: random.next() >> (11 + random.below(53)),
             // All series of an info, and all states of a set, count as one metric.
             timestamp: random.time().filter(|_| !matches!(self.metric_type, Info | StateSet)),
@@ -202,8 +222,18 @@ impl Spec {
     pub(crate) fn build(&self) -> Result<MetricFamily, FamilyError> {
         let (name, help) = (self.name.as_str(), self.help.as_str());
         let builder = match self.metric_type {
-            MetricType::Histogram => MetricFamily::histogram(name, help, &self.bounds),
-            MetricType::GaugeHistogram => MetricFamily::gauge_histogram(name, help, &self.bounds),
+            MetricType::Histogram | MetricType::GaugeHistogram => {
+                let bounds = match &self.bounds[..] {
+                    [] => Bounds::none(),
+                    bounds => Bounds::new(bounds).expect("they ascend"),
+                };
+                let builder = FamilyBuilder::new(self.metric_type, name, help);
+                if self.native {
+                    builder.native_histograms(bounds)
+                } else {
+                    builder.histograms(bounds)
+                }
+            }
             MetricType::Summary => MetricFamily::summary(name, help, &self.bounds),
             metric_type => FamilyBuilder::new(metric_type, name, help),
         };
@@ -211,6 +241,10 @@ impl Spec {
         for row in &self.rows {
             let points = row.points.iter().copied();
             match self.metric_type {
+                MetricType::Histogram | MetricType::GaugeHistogram if self.native => {
+                    let native = row.native.clone().expect("a row of a native histogram has one");
+                    builder.push_native_histogram(&row.labels, points, native);
+                }
                 MetricType::Histogram | MetricType::GaugeHistogram => {
                     builder.push_histogram(&row.labels, points, row.sum);
                 }
@@ -232,6 +266,30 @@ impl Spec {
         }
         builder.build()
     }
+}
+
+fn random_native(random: &mut Random, sum: f64) -> NativeHistogram {
+    let side = |random: &mut Random| {
+        let mut index = if random.one_in(20) { i32::MIN } else { -20 };
+        let mut counts = Vec::new();
+        for _ in 0..random.below(6) {
+            let step = if random.one_in(20) { random.next() as i32 >> 1 } else { 0 };
+            index = index.saturating_add(1 + random.below(5) as i32).saturating_add(step.max(0));
+            if counts.last().is_none_or(|(last, _)| *last < index) && index < i32::MAX {
+                counts.push((index, random.next() >> (16 + random.below(48))));
+            }
+        }
+        NativeBuckets::from_counts(counts)
+    };
+    let positive = side(random);
+    let negative = if random.one_in(4) { side(random) } else { NativeBuckets::default() };
+    let threshold = random.pick(&[0.0, ZeroBucket::DEFAULT_THRESHOLD, 0.5, f64::MAX]);
+    let zero = ZeroBucket { threshold, count: random.next() >> (16 + random.below(49).min(47)) };
+    let counts = positive.counts().iter().chain(negative.counts());
+    let count = zero.count + counts.sum::<u64>();
+    let schema = Schema::new(random.below(13) as i32 - 4).expect("-4 to 8");
+    let native = NativeHistogram::new(schema, zero, positive, negative, count, sum);
+    native.expect("the buckets add up to the count")
 }
 
 fn ascending(

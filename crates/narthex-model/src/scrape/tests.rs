@@ -92,3 +92,12 @@ fn a17_a_sample_name_is_taken_by_whatever_scheme() {
         assert_eq!(scrape.problems()[0].family(), name);
     }
 }
+
+#[test]
+fn a_family_may_be_there_in_part() {
+    let name = crate::MetricName::new("h").unwrap();
+    assert_eq!(
+        crate::Problem::in_part(name, "its native buckets are left out").to_string(),
+        "family `h` is there in part: its native buckets are left out"
+    );
+}
