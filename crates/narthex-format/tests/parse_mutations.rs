@@ -3,26 +3,31 @@
 
 #![allow(clippy::print_stdout, reason = "tells what it tried")]
 
+mod exercise;
 mod hostile;
 
-use std::hint::black_box;
-
+use exercise::{FORMATS, exercise, negotiate};
 use hostile::{Random, Spec};
-use narthex_format::lint::{lint, lint_page};
-use narthex_format::parse::{Event, Limits, Mode, Reader, Syntax, check, parse};
-use narthex_format::{CreatedLines, Escaping, Format, OpenMetricsVersion, TextVersion};
+use narthex_format::parse::Syntax;
 use narthex_model::Scrape;
 
-const FORMATS: [Format; 4] = [
-    Format::Text { version: TextVersion::V1_0_0, escaping: Escaping::AllowUtf8 },
-    Format::OpenMetrics {
-        version: OpenMetricsVersion::V1_0_0,
-        escaping: Escaping::AllowUtf8,
-        created: CreatedLines::Written,
-    },
-    Format::Protobuf { escaping: Escaping::AllowUtf8 },
-    Format::Json,
-];
+#[test]
+fn g17_mutated_accept_headers_get_an_answer() {
+    const HEADERS: [&str; 4] = [
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7",
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5",
+        "text/plain;version=\"1.0.0\"; escaping=dots\n*/*;q=0.1",
+        "text/html, */*;q=0",
+    ];
+    let mut random = Random(11);
+    for _ in 0..if cfg!(debug_assertions) { 20_000 } else { 200_000 } {
+        let mut header = random.pick(&HEADERS).as_bytes().to_vec();
+        for _ in 0..=random.below(4) {
+            change(&mut header, &mut random);
+        }
+        negotiate(&String::from_utf8_lossy(&header));
+    }
+}
 
 #[test]
 fn g17_mutated_pages_do_no_harm() {
@@ -123,83 +128,6 @@ fn change(page: &mut Vec<u8>, random: &mut Random) {
             let copy = page.split(|&byte| byte == b'\n').nth(random.below(6)).unwrap_or_default();
             let line = [copy, b"\n"].concat();
             drop(page.splice(at..at, line));
-        }
-    }
-}
-
-/// Calls everything there is on a page; returns whether any reader accepted it.
-fn exercise(syntax: Syntax, page: &[u8]) -> bool {
-    let mut accepted = false;
-    for mode in [Mode::Strict, Mode::Lenient] {
-        if syntax == Syntax::Text {
-            walk(Reader::text(page).mode(mode));
-        } else if syntax == Syntax::OpenMetrics {
-            walk(Reader::openmetrics(page).mode(mode));
-        }
-        let faults = check(syntax, page, mode, &Limits::default().faults(5));
-        for fault in &faults {
-            black_box((
-                fault.to_string(),
-                fault.line(),
-                fault.column(),
-                fault.byte(),
-                fault.token(),
-            ));
-            assert!(fault.line().is_none_or(|line| line <= page.len() + 1));
-        }
-        let linted = lint_page(syntax, page, mode);
-        match parse(syntax, page, mode) {
-            Ok(scrape) => {
-                assert_eq!(faults, [], "`parse` accepts what `check` faults");
-                assert!(linted.is_ok());
-                look_at(&scrape);
-                accepted = true;
-            }
-            Err(error) => {
-                assert!(faults.contains(&error), "`check` lacks {error}: {faults:?}");
-                assert_eq!(linted, Err(error));
-            }
-        }
-    }
-    accepted
-}
-
-fn walk(reader: Reader<'_>) {
-    for event in reader {
-        match event {
-            Ok(Event::Sample(sample)) => {
-                let labels = sample.labels();
-                for (name, value) in labels {
-                    assert_eq!(labels.get(&name), Some(value), "each name stands once");
-                }
-                black_box((sample.name(), sample.value(), sample.timestamp()));
-                if let Some(exemplar) = sample.exemplar() {
-                    black_box((
-                        exemplar.labels().iter().count(),
-                        exemplar.value(),
-                        exemplar.timestamp(),
-                    ));
-                }
-            }
-            Ok(event) => drop(black_box(format!("{event:?}"))),
-            Err(error) => drop(black_box(error)),
-        }
-    }
-}
-
-fn look_at(scrape: &Scrape) {
-    for problem in scrape.problems() {
-        black_box(problem.to_string());
-    }
-    black_box(lint(scrape));
-    for format in FORMATS {
-        let mut page = Vec::new();
-        format.encode(scrape, &mut page);
-        if format == Format::Json {
-            let read = parse(Syntax::Json, &page, Mode::Strict);
-            let read = read.unwrap_or_else(|error| panic!("{error}\n{scrape:?}"));
-            assert_eq!(read.families(), scrape.families());
-            assert_eq!(read.problems(), []);
         }
     }
 }
