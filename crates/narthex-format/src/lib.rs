@@ -28,6 +28,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod blocks;
 mod encoder;
 mod family_type;
@@ -40,6 +42,9 @@ mod number;
 mod output;
 pub mod parse;
 mod protobuf;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod text;
 
 pub use encoder::{Encoder, Page};

@@ -244,6 +244,18 @@ fn histograms_are_put_together() {
 }
 
 #[test]
+fn a_family_that_comes_twice_is_the_same_fault_each_time() {
+    let page = "# HELP x X.\n# TYPE x_total counter\n# TYPE x counter\n# EOF\n";
+    for _ in 0..20 {
+        assert_eq!(
+            error(Syntax::OpenMetrics, page),
+            "line 3, column 8: `x` is already taken by another family: the lines of a family must \
+             stand together, and its name with `_total`, `_count` and the like must be free"
+        );
+    }
+}
+
+#[test]
 fn a_histogram_may_have_no_bucket_but_that_for_infinity() {
     let page = "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 3\nh_sum 5\nh_count 3\n";
     let scrape = strict(Syntax::Text, page);

@@ -45,7 +45,7 @@
 //!
 //! - instruments, families and the [`Registry`] are at the root;
 //! - [`model`] has the [`Scrape`](model::Scrape) that a registry gathers, to look into or to build;
-//! - [`Format`] renders a scrape;
+//! - [`Format`] renders a scrape; [`format`](mod@format) reads pages back and lints them;
 //! - [`http`] serves one: [`MetricsService`] in your own router, or
 //!   [`Server`];
 //! - [`exporter`] makes a program of it, with flags, logs and lifecycle;
@@ -63,10 +63,15 @@
 //! | `tokio` | | [`process::TokioCollector`]: tokio |
 //! | `host` | | [`host`] |
 //! | `metrics` | | [`metrics`]: the crate `metrics` |
+//! | `testing` | | [`testing`]: assertions for tests of your own metrics |
 //! | `exporter` | | [`exporter`], and with it `http` and `process`: clap, toml, tracing |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use narthex_core::*;
+pub use narthex_format as format;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub use narthex_format::testing;
 pub use narthex_format::{Encoder, Format};
 #[cfg(feature = "macros")]
 pub use narthex_macros::{LabelValue, Labels, Metrics, count_errors, in_progress, timer};

@@ -32,8 +32,11 @@ const STEPS: &[Step] = &[
 ];
 
 /// Parts of the tests that can be run alone.
-const PARTS: &[Step] =
-    &[("tsan", "threads that do everything at once, watched by ThreadSanitizer", steps::tsan)];
+const PARTS: &[Step] = &[
+    ("tsan", "threads that do everything at once, watched by ThreadSanitizer", steps::tsan),
+    ("mutate", "five million broken pages, none of which may harm a parser", steps::mutate),
+    ("fuzz", "the fuzz targets still compile", steps::fuzz),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn usage_lists_every_step() {
-        for step in ["  test ", "  tsan "] {
+        for step in ["  test ", "  tsan ", "  mutate "] {
             assert!(usage().lines().any(|line| line.starts_with(step)), "{step}");
         }
     }

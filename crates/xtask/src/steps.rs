@@ -35,6 +35,8 @@ pub(crate) fn test() -> Result {
     loom()?;
     tsan()?;
     numbers()?;
+    mutate()?;
+    fuzz()?;
     run(&mut cargo("test --doc --workspace --all-features --locked"))?;
     if has_nextest() {
         let profile = if tools::in_ci() { "ci" } else { "default" };
@@ -77,6 +79,26 @@ pub(crate) fn tsan() -> Result {
         .env("RUSTFLAGS", FLAGS)
         .env("CARGO_TARGET_DIR", "target/tsan")
         .env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()));
+    run(&mut command)
+}
+
+/// Runs the parsers on millions of pages with faults, the same each time.
+pub(crate) fn mutate() -> Result {
+    const TEST: &str = "g17_five_million_mutated_pages_do_no_harm";
+    let mut command = cargo(
+        "test -p narthex-format --all-features --locked --profile mutation --test parse_mutations",
+    );
+    run(command.args(["--", "--ignored", "--exact", TEST, "--nocapture"]))
+}
+
+/// Checks the fuzz targets, which only run where there is a nightly compiler.
+///
+/// The fuzzer itself is C++ and is needed only to link them.
+pub(crate) fn fuzz() -> Result {
+    let mut command = cargo("check --manifest-path fuzz/Cargo.toml --locked");
+    command
+        .env("CUSTOM_LIBFUZZER_PATH", "/not-linked/libfuzzer.a")
+        .env("CARGO_TARGET_DIR", "target/fuzz");
     run(&mut command)
 }
 

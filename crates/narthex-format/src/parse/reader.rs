@@ -100,7 +100,7 @@ pub struct Sample<'a> {
     pub(super) timestamp: Option<Timestamp>,
     pub(super) exemplar: Option<Exemplar<'a>>,
     /// The value as it stands on the page, to point at.
-    pub(super) value_token: &'a str,
+    pub(crate) value_token: &'a str,
 }
 
 impl<'a> Sample<'a> {
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
 
     /// The next event, with the line it was read from.
     #[inline]
-    pub(super) fn next_located(&mut self) -> Option<Result<(Event<'a>, Line<'a>), ParseError>> {
+    pub(crate) fn next_located(&mut self) -> Option<Result<(Event<'a>, Line<'a>), ParseError>> {
         if self.progress == Progress::Start {
             self.progress = Progress::Lines;
             if let Err(error) = self.limits.check_page(self.lines.page.len()) {

@@ -82,21 +82,23 @@ impl<'a> OpenMetricsRules<'a> {
         family.check_unit()?;
         family.histogram.finish()?;
         let own = std::iter::once("").chain(suffixes(family.metric_type).iter().copied());
-        let names: HashSet<String> = own.map(|suffix| format!("{}{suffix}", family.name)).collect();
-        for name in names {
-            if self.taken.contains(&*name) {
-                let message = self.taken_by_whom(&family.name, &name);
-                return Err(ParseError::rule(family.line, &family.name, message));
-            }
-            self.taken.insert(name.into());
+        let names: Vec<String> = own.map(|suffix| format!("{}{suffix}", family.name)).collect();
+        if let Some(name) = names.iter().find(|name| self.taken.contains(name.as_str())) {
+            let message = self.taken_by_whom(&family, name);
+            return Err(ParseError::rule(family.line, &family.name, message));
         }
+        self.taken.extend(names.into_iter().map(Cow::Owned));
         Ok(())
     }
 
-    /// Why `name`, which family `family` would take, cannot be had.
-    fn taken_by_whom(&self, family: &str, name: &str) -> String {
+    /// Why `name`, which `family` would take, cannot be had.
+    fn taken_by_whom(&self, family: &FamilyRules<'_>, name: &str) -> String {
         // Counters carried over from the text format, whose samples then belong to nobody.
-        if family == name && self.taken.contains(&*format!("{name}_total")) {
+        if family.metric_type.is_none()
+            && family.samples
+            && family.name == name
+            && self.taken.contains(&*format!("{name}_total"))
+        {
             let plain = name.strip_suffix("_total").unwrap_or(name);
             return format!(
                 "`{name}` is declared as the name of a counter and used as that of a sample: TYPE, \

@@ -1,18 +1,39 @@
 //! Scrapes and pages that are made to go wrong, the same on every machine.
 
+#![allow(dead_code, reason = "each test uses a part, and so does the fuzz target for round trips")]
+
 use narthex_model::{
     Bounds, Exemplar, FamilyBuilder, FamilyError, MetricFamily, MetricType, NativeBuckets,
     NativeHistogram, Number, Schema, ZeroBucket,
 };
 
-/// A stream of random numbers: the generator SplitMix64.
+/// A stream of numbers: those of a fuzzer, and then of the generator SplitMix64.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(pub(crate) u64);
+pub(crate) struct Random {
+    given: Vec<u64>,
+    state: u64,
+}
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { given: Vec::new(), state: seed }
+    }
+
+    /// Numbers that the input decides.
+    pub(crate) fn from_bytes(input: &[u8]) -> Self {
+        let words = input.rchunks(2).map(|pair| {
+            // Two bytes, so that a small change of the input is a small change of the scrape.
+            pair.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+        });
+        Self { given: words.collect(), state: 0 }
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        if let Some(given) = self.given.pop() {
+            return given;
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
     }
