@@ -15,13 +15,15 @@ mod whole;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use narthex_model::{Column, Exemplars, LabelName, Metadata, MetricFamily, MetricType};
+use narthex_model::{
+    Column, Exemplars, LabelName, Metadata, MetricFamily, MetricType, Part, SpareColumns,
+};
 
 pub use computed::{Computed, Reading};
 pub use counter::Counter;
@@ -59,7 +61,7 @@ impl Cumulative for Summary {}
 pub(crate) mod sealed {
     use super::{
         Arc, Column, Fault, Metadata, MetricFamily, MetricType, OwnedSeries, SeriesId,
-        SeriesShared, Snapshot, Source,
+        SeriesShared, Snapshot, Source, SpareColumns,
     };
 
     /// What narthex knows of an instrument's type.
@@ -85,15 +87,24 @@ pub(crate) mod sealed {
         fn value_words(shape: &Self::Shape) -> usize;
 
         /// The values of all series of a snapshot.
-        fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column;
+        fn column(
+            shared: &SeriesShared<Self>,
+            snapshot: &Snapshot,
+            spare: &mut SpareColumns,
+        ) -> Column;
+
+        /// Whether the rows of a family are its series, so that a part of a snapshot makes a part
+        /// of the family.
+        const IN_PARTS: bool = true;
 
         /// The family of a snapshot: by default its series as they are stored.
         fn family(
             shared: &SeriesShared<Self>,
             metadata: &Arc<Metadata>,
             snapshot: Snapshot,
+            spare: &mut SpareColumns,
         ) -> Option<MetricFamily> {
-            let column = Self::column(shared, &snapshot);
+            let column = Self::column(shared, &snapshot, spare);
             MetricFamily::from_parts(metadata.clone(), snapshot.series, column).ok()
         }
 
@@ -218,19 +229,19 @@ impl<M: sealed::Kind> fmt::Debug for SeriesShared<M> {
 }
 
 impl<M: Metric> Source for SeriesShared<M> {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+    fn family(&self, metadata: &Arc<Metadata>, spare: &mut SpareColumns) -> Option<MetricFamily> {
         self.store.sweep();
         let snapshot = self.store.snapshot();
         M::sweep(self, &snapshot);
         let exemplars = self.exemplars.slots();
         if exemplars.is_none() && !self.store.shows_created() {
-            return M::family(self, metadata, snapshot);
+            return M::family(self, metadata, snapshot, spare);
         }
         let series = self.ids(&snapshot);
         if let Some(exemplars) = exemplars {
             exemplars.sweep(&self.store, &snapshot);
         }
-        let mut family = M::family(self, metadata, snapshot)?;
+        let mut family = M::family(self, metadata, snapshot, spare)?;
         if self.store.shows_created() {
             // After the values, for a look at them may be what resets a histogram.
             let created =
@@ -245,6 +256,37 @@ impl<M: Metric> Source for SeriesShared<M> {
             family = family.with_exemplars(shown).ok()?;
         }
         Some(family)
+    }
+
+    fn visit(
+        &self,
+        metadata: &Arc<Metadata>,
+        spare: &mut SpareColumns,
+        each: &mut dyn FnMut(Part<'_>) -> ControlFlow<()>,
+    ) -> Option<ControlFlow<()>> {
+        /// Words of values in a part. They are 64 KiB, which stay in the second-level cache until
+        /// they are written to the page.
+        const PART: usize = 8192;
+        if !M::IN_PARTS || self.exemplars.slots().is_some() || self.store.shows_created() {
+            return None;
+        }
+        self.store.sweep();
+        let snapshot = self.store.snapshot();
+        M::sweep(self, &snapshot);
+        let rows = (PART / self.void.len().max(1)).max(1);
+        let mut start = 0;
+        loop {
+            let part = snapshot.part(start..start + rows);
+            let end = start + part.len();
+            let Some(family) = M::family(self, metadata, part, spare) else { break };
+            let outcome = each(Part::new(&family, &snapshot.series, start));
+            spare.put(family.into_values());
+            if outcome.is_break() || end == snapshot.len() {
+                return Some(outcome);
+            }
+            start = end;
+        }
+        Some(ControlFlow::Continue(()))
     }
 
     fn refused(&self) -> u64 {

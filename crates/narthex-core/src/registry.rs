@@ -1,16 +1,19 @@
 //! The registry: what is exported, under which names, gathered into one scrape.
 
+mod collect;
 mod names;
 mod scope;
 mod transaction;
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::ops::ControlFlow;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, LazyLock};
 
-use narthex_model::{LabelName, Metadata, MetricFamily, MetricName, Problem, Scrape};
+use narthex_model::{LabelName, Metadata, MetricFamily, Part, Problem, Scrape, SpareColumns};
 use parking_lot::RwLock;
 
+use self::collect::{foreign_families, instruments};
 use self::names::Names;
 use self::scope::{Existing, Scope};
 use crate::builder::Instrument;
@@ -106,7 +109,18 @@ impl<I: Instrument> Kept<I> {
 
 /// What an instrument is to its registry: one family, described elsewhere.
 pub trait Source: Send + Sync {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily>;
+    /// The family as it is now, its column made of a `spare` one.
+    fn family(&self, metadata: &Arc<Metadata>, spare: &mut SpareColumns) -> Option<MetricFamily>;
+
+    /// Calls `each` with the family part by part; `None` where it cannot be had like that now.
+    fn visit(
+        &self,
+        _metadata: &Arc<Metadata>,
+        _spare: &mut SpareColumns,
+        _each: &mut dyn FnMut(Part<'_>) -> ControlFlow<()>,
+    ) -> Option<ControlFlow<()>> {
+        None
+    }
 
     /// Values it refused so far.
     fn refused(&self) -> u64;
@@ -231,41 +245,49 @@ impl Registry {
     /// a counting thread could wait for. One that panics costs its own families; the scrape's
     /// [`problems`](Scrape::problems) tell of it.
     pub fn gather(&self) -> Scrape {
-        let entries = self.state.read().entries.clone();
+        let mut scrape = Scrape::default();
+        self.gather_into(&mut scrape);
+        scrape
+    }
+
+    /// Does the same in the memory of an earlier scrape of this registry, which is replaced.
+    ///
+    /// ```
+    /// use narthex_core::{Counter, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// let jobs = Counter::builder("jobs_total", "Jobs done.").register(&registry)?;
+    /// let mut scrape = registry.gather();
+    /// jobs.inc();
+    /// registry.gather_into(&mut scrape);
+    /// assert_eq!(scrape.value("jobs_total", &[]), Some(1.0));
+    /// # Ok::<(), narthex_core::RegisterError>(())
+    /// ```
+    pub fn gather_into(&self, scrape: &mut Scrape) {
+        let entries = self.entries();
+        let mut old = std::mem::take(scrape).into_families().into_iter().peekable();
+        let mut spare = SpareColumns::default();
         let mut families = Vec::with_capacity(entries.len());
         let mut problems = Vec::new();
-        let mut losses = Vec::new();
-        for entry in entries.iter() {
-            match &entry.kind {
-                EntryKind::Instrument { metadata, source, shows_created, .. } => {
-                    let family = snapshot(&**source, metadata, &mut problems);
-                    let created = source.created().filter(|_| *shows_created);
-                    families.extend(match created {
-                        None => family,
-                        created => family.and_then(|f| f.with_created(vec![created]).ok()),
-                    });
-                    losses.push((metadata.name(), source.refused(), source.overflowed()));
-                }
-                EntryKind::Foreign { collector, scope } => {
-                    collect(&**collector, scope, entry, &mut families, &mut problems);
+        for instrument in instruments(&entries) {
+            // Both are sorted by name, so that each family gets the column it had.
+            while let Some(old) = old.next_if(|old| old.name() <= instrument.metadata.name()) {
+                if old.name() == instrument.metadata.name() {
+                    spare.put(old.into_values());
                 }
             }
+            families.extend(instrument.snapshot(&mut spare, &mut problems));
         }
-        families.extend(loss(
-            "narthex_refused_values_total",
-            "Values that instruments of a family did not take, such as NaN or a negative count.",
-            losses.iter().map(|&(family, refused, _)| (family, refused)),
-        ));
-        families.extend(loss(
-            "narthex_series_overflow_total",
-            "Lookups of series that a family had no room for and counted as one overflow series.",
-            losses.iter().map(|&(family, _, overflowed)| (family, overflowed)),
-        ));
-        let mut scrape = Scrape::new(families);
+        families.extend(foreign_families(&entries, &mut problems));
+        *scrape = Scrape::new(families);
         for problem in problems {
             scrape.push_problem(problem);
         }
-        scrape
+    }
+
+    /// What is registered: instruments by name, then collectors.
+    fn entries(&self) -> Arc<Vec<Arc<Entry>>> {
+        self.state.read().entries.clone()
     }
 
     /// The family with this registry's constant labels, but not its prefix: for families that are
@@ -296,48 +318,12 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-/// Adds the families of a collector, or a problem where it fails.
-fn collect(
-    collector: &dyn Collector,
-    scope: &Scope,
-    entry: &Entry,
-    families: &mut Vec<MetricFamily>,
-    problems: &mut Vec<Problem>,
-) {
-    let mut collected = Vec::new();
-    // A half-filled list is thrown away with the panic, so nothing broken is seen afterwards.
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        collector.collect(&mut collected);
-        collector.problems()
-    }));
-    match outcome {
-        Ok(left_out) => problems.extend(left_out),
-        Err(panic) => {
-            let reason = format!("its collector panicked: {}", panic_message(&*panic));
-            let described = entry.families.iter().map(|metadata| metadata.name().clone());
-            let unnamed = || MetricName::new("collector").into_iter();
-            let names: Vec<_> = match entry.families.is_empty() {
-                true => unnamed().collect(),
-                false => described.collect(),
-            };
-            problems.extend(names.into_iter().map(|name| Problem::new(name, &reason)));
-            return;
-        }
-    }
-    for family in collected {
-        let name = scope.exported_name(family.name());
-        match scope.relabel(family, name) {
-            Ok(family) => families.push(family),
-            Err(problem) => problems.push(problem),
-        }
-    }
-}
-
 impl State {
     fn add(&mut self, entry: &Arc<Entry>) -> Result<(), RegisterError> {
         self.names.add(&entry.families)?;
         let mut entries = self.entries.as_ref().clone();
-        entries.push(entry.clone());
+        let place = entries.partition_point(|other| other.sorts_before(entry));
+        entries.insert(place, entry.clone());
         self.entries = Arc::new(entries);
         Ok(())
     }
@@ -367,42 +353,26 @@ impl State {
 }
 
 impl Entry {
+    /// Whether this entry stays before a new one: instruments are sorted by name and come before
+    /// collectors, so that a scrape finds them in the order of the page.
+    fn sorts_before(&self, new: &Self) -> bool {
+        match (&self.kind, &new.kind) {
+            (
+                EntryKind::Instrument { metadata, .. },
+                EntryKind::Instrument { metadata: new, .. },
+            ) => metadata.name() <= new.name(),
+            (EntryKind::Instrument { .. }, _) => true,
+            (EntryKind::Foreign { .. }, EntryKind::Instrument { .. }) => false,
+            (EntryKind::Foreign { .. }, EntryKind::Foreign { .. }) => true,
+        }
+    }
+
     fn address(&self) -> usize {
         match &self.kind {
             EntryKind::Instrument { source, .. } => Arc::as_ptr(source).addr(),
             EntryKind::Foreign { collector, .. } => Arc::as_ptr(collector).addr(),
         }
     }
-}
-
-/// What families lost, so that nothing is lost silently; `None` while nothing is.
-fn loss<'a>(
-    name: &str,
-    help: &str,
-    losses: impl Iterator<Item = (&'a MetricName, u64)>,
-) -> Option<MetricFamily> {
-    let mut losses = losses.filter(|(_, count)| *count > 0).peekable();
-    losses.peek()?;
-    let mut family = MetricFamily::counter(name, help).label_names(["family"]);
-    for (name, count) in losses {
-        family.push([name.as_str()], count);
-    }
-    family.build().ok()
-}
-
-/// The family of an instrument, whose value a closure of the user may give.
-fn snapshot(
-    source: &dyn Source,
-    metadata: &Arc<Metadata>,
-    problems: &mut Vec<Problem>,
-) -> Option<MetricFamily> {
-    // Nothing of narthex is changed while user code runs, so nothing is left half done.
-    let outcome = catch_unwind(AssertUnwindSafe(|| source.family(metadata)));
-    outcome.unwrap_or_else(|panic| {
-        let reason = format!("its closure panicked: {}", panic_message(&*panic));
-        problems.push(Problem::new(metadata.name().clone(), reason));
-        None
-    })
 }
 
 /// What a panic said, where it said something.

@@ -1,8 +1,10 @@
 //! The encoder: pages of any length through one reused buffer.
 
 use std::fmt;
+use std::io;
+use std::ops::ControlFlow;
 
-use narthex_model::{MetricFamily, Problem, Scrape};
+use narthex_model::{Families, MetricFamily, MetricType, Part, Problem, SpareColumns};
 
 use crate::format::Format;
 use crate::json;
@@ -31,6 +33,7 @@ pub struct Encoder {
     format: Format,
     chunk: Box<[u8]>,
     workspace: Workspace,
+    columns: SpareColumns,
     problems: Vec<Problem>,
 }
 
@@ -46,7 +49,13 @@ impl Encoder {
     /// An encoder for pages in `format`.
     pub fn new(format: Format) -> Self {
         let chunk = vec![0; CHUNK].into_boxed_slice();
-        Self { format, chunk, workspace: Workspace::default(), problems: Vec::new() }
+        Self {
+            format,
+            chunk,
+            workspace: Workspace::default(),
+            columns: SpareColumns::default(),
+            problems: Vec::new(),
+        }
     }
 
     /// The format of the pages.
@@ -56,26 +65,44 @@ impl Encoder {
 
     /// What the last page left out, and why.
     ///
-    /// A [`Scrape`] has left out already what no page can have; this is what only this format
-    /// cannot, such as a gauge `h_created` beside a histogram `h` in OpenMetrics.
+    /// A [`Scrape`](narthex_model::Scrape) has left out already what no page can have; this is what
+    /// only this format cannot, such as a gauge `h_created` beside a histogram `h` in OpenMetrics.
+    /// Of a page that came straight from a registry it is both.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
     /// Renders one page, handing `sink` every chunk as it fills up.
     ///
+    /// The families are those of a scrape, or of a registry, which are then rendered one after the
+    /// other as they are at that moment. A large family of a registry comes in parts, so that no
+    /// page takes more than a few hundred kilobytes, whatever its length. Where a format needs to
+    /// know all values of a family beforehand they do have to fit into memory: those of histograms
+    /// and summaries in protobuf and OpenMetrics, and everything in JSON.
+    ///
     /// # Errors
     /// Returns the first error of `sink`, which is not called again after it.
     pub fn encode<E>(
         &mut self,
-        scrape: &Scrape,
+        families: &impl Families,
         sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut columns = std::mem::take(&mut self.columns);
+        let divides: fn(MetricType) -> bool = match self.format {
+            Format::Text { .. } => |_| true,
+            Format::OpenMetrics { .. } | Format::Protobuf { .. } => is_number,
+            Format::Json => |_| false,
+        };
         let mut page = self.page(sink);
-        for family in scrape.families() {
-            page.encode_family(family)?;
-        }
-        page.finish()
+        let mut result = Ok(());
+        let problems = families.visit(&mut columns, &divides, &mut |part| {
+            result = page.encode_part(part);
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        let result = result.and_then(|()| page.finish());
+        self.columns = columns;
+        self.problems.extend(problems);
+        result
     }
 
     /// Starts a page to which families are added one by one.
@@ -114,6 +141,37 @@ impl fmt::Debug for Encoder {
     }
 }
 
+/// Writes the page of a registry or of a scrape to `sink`, chunk by chunk.
+///
+/// A registry's families are written one after the other, without a scrape or a page in memory; see
+/// [`Encoder::encode`], which does the same and may be kept for the next page.
+///
+/// # Errors
+/// Returns the first error of `sink`; what was written before it stays written.
+///
+/// ```
+/// use narthex_format::{Format, write};
+/// use narthex_model::{MetricFamily, Scrape};
+///
+/// let scrape = Scrape::new(vec![MetricFamily::gauge("up", "").sample([""; 0], 1u64).build()?]);
+/// let mut page = Vec::new();
+/// write(&scrape, Format::TEXT, &mut page)?;
+/// assert_eq!(page, b"# TYPE up gauge\nup 1\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write(
+    families: &impl Families,
+    format: Format,
+    sink: &mut impl io::Write,
+) -> io::Result<()> {
+    format.write(families, sink)
+}
+
+/// Whether the values of a type are single numbers, on which nothing but their own lines depends.
+fn is_number(metric_type: MetricType) -> bool {
+    matches!(metric_type, MetricType::Counter | MetricType::Gauge | MetricType::Unknown)
+}
+
 /// A page under way, to which families are added one by one; see [`Encoder::page`].
 ///
 /// One that is dropped before [`finish`](Self::finish) lacks its end.
@@ -134,23 +192,28 @@ where
     /// # Errors
     /// Returns the first error of the sink, which then lacks a part of the family.
     pub fn encode_family(&mut self, family: &MetricFamily) -> Result<(), E> {
+        self.encode_part(Part::whole(family))
+    }
+
+    /// Adds a part of a family: its head before the first one, then the rows of this part.
+    fn encode_part(&mut self, part: Part<'_>) -> Result<(), E> {
         self.put(|format, workspace, output, problems| {
             let Workspace { text, protobuf, json } = workspace;
             let outcome = match format {
                 Format::Text { escaping, .. } => {
                     let dialect = Dialect { syntax: Syntax::Prometheus, escaping };
-                    text::encode_family(family, dialect, text, output)
+                    text::encode_part(part, dialect, text, output)
                 }
                 Format::OpenMetrics { escaping, created, .. } => {
                     let dialect = Dialect { syntax: Syntax::OpenMetrics(created), escaping };
-                    text::encode_family(family, dialect, text, output)
+                    text::encode_part(part, dialect, text, output)
                 }
                 Format::Protobuf { escaping } => {
-                    protobuf::encode_family(family, escaping, protobuf, output);
+                    protobuf::encode_part(part, escaping, protobuf, output);
                     Ok(())
                 }
                 Format::Json => {
-                    json::encode_family(family, json, output);
+                    json::encode_family(part.family(), json, output);
                     Ok(())
                 }
             };
@@ -185,7 +248,7 @@ where
                 result = (self.sink)(bytes);
             }
         };
-        let Encoder { format, chunk, workspace, problems } = &mut *self.encoder;
+        let Encoder { format, chunk, workspace, problems, .. } = &mut *self.encoder;
         let mut output = Output::new(chunk, self.filled, &mut forward);
         write(*format, workspace, &mut output, problems);
         self.filled = output.filled();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 
 use bytes::BufMut;
-use narthex_model::{Escaping, Scrape};
+use narthex_model::{Escaping, Families};
 
 use crate::encoder::Encoder;
 use crate::negotiate;
@@ -222,18 +222,18 @@ impl Format {
     ///
     /// # Panics
     /// Panics where `buffer` cannot grow and the page is longer than it.
-    pub fn encode(self, scrape: &Scrape, buffer: &mut impl BufMut) {
-        let Ok(()) = Encoder::new(self).encode(scrape, |chunk| {
+    pub fn encode(self, families: &impl Families, buffer: &mut impl BufMut) {
+        let Ok(()) = Encoder::new(self).encode(families, |chunk| {
             buffer.put_slice(chunk);
             Ok::<(), Infallible>(())
         });
     }
 
-    /// Writes the page to `sink`, in chunks of up to 64 KiB.
+    /// Writes the page of a scrape or of a registry to `sink`, in chunks of up to 64 KiB.
     ///
     /// # Errors
     /// Returns the first error of `sink`; what was written before it stays written.
-    pub fn write(self, scrape: &Scrape, sink: &mut impl io::Write) -> io::Result<()> {
-        Encoder::new(self).encode(scrape, |chunk| sink.write_all(chunk))
+    pub fn write(self, families: &impl Families, sink: &mut impl io::Write) -> io::Result<()> {
+        Encoder::new(self).encode(families, |chunk| sink.write_all(chunk))
     }
 }

@@ -47,6 +47,6 @@ mod protobuf;
 pub mod testing;
 mod text;
 
-pub use encoder::{Encoder, Page};
+pub use encoder::{Encoder, Page, write};
 pub use format::{CreatedLines, Format, OpenMetricsVersion, TextVersion};
 pub use narthex_model::Escaping;

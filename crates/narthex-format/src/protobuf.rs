@@ -8,7 +8,7 @@ mod spelled;
 mod template;
 mod wire;
 
-use narthex_model::{Column, Escaping, Fragment, HistogramColumn, MetricFamily, Number};
+use narthex_model::{Column, Escaping, Fragment, HistogramColumn, MetricFamily, Number, Part};
 
 use crate::output::Output;
 use spelled::push_metric;
@@ -22,15 +22,17 @@ pub(crate) struct Workspace {
     template: Template,
 }
 
-/// Writes a family.
-pub(crate) fn encode_family(
-    family: &MetricFamily,
+/// Writes a part of a family. Only families of numbers have more than one part: the length of all
+/// comes first, and that of a number does not depend on the number.
+pub(crate) fn encode_part(
+    part: Part<'_>,
     escaping: Escaping,
     workspace: &mut Workspace,
     output: &mut Output<'_>,
 ) {
     let Workspace { head, text, template } = workspace;
-    let message = Message { family, escaping, head, text, output };
+    let family = part.family();
+    let message = Message { part, family, escaping, head, text, output };
     if !Template::suits(family) {
         return message.spell();
     }
@@ -78,17 +80,19 @@ fn write_numbers<const N: usize, T: Copy>(
     template: &Template,
     mut message: Message<'_, '_>,
 ) {
-    let series = message.family.series();
-    let mut metrics_len = 0;
-    series.for_each(|index, fragments: [&Fragment; N]| {
-        metrics_len += match template.number_len(&fragments) {
-            Some(len) => len,
-            None => message.spell_metric(index, &fragments).len(),
-        };
-    });
-    message.write_head(metrics_len);
+    if message.part.is_first() {
+        let mut metrics_len = 0;
+        message.part.all_series().for_each(|_, fragments: [&Fragment; N]| {
+            metrics_len += match template.number_len(&fragments) {
+                Some(len) => len,
+                // Any row will do: their numbers are of one length.
+                None => message.spell_metric(0, &fragments).len(),
+            };
+        });
+        message.write_head(metrics_len);
+    }
     let mut values = values.iter();
-    series.for_each(|index, fragments: [&Fragment; N]| {
+    message.family.series().for_each(|index, fragments: [&Fragment; N]| {
         let Some(&value) = values.next() else {
             return;
         };
@@ -131,6 +135,7 @@ fn write_histograms<const N: usize>(
 
 /// The message of a family under way.
 struct Message<'a, 'o> {
+    part: Part<'a>,
     family: &'a MetricFamily,
     escaping: Escaping,
     head: &'a mut Vec<u8>,
@@ -141,13 +146,18 @@ struct Message<'a, 'o> {
 impl Message<'_, '_> {
     /// Writes all metrics field by field.
     fn spell(mut self) {
-        let series = self.family.series();
-        let mut metrics_len = 0;
-        series.for_each_slice(|index, fragments| {
-            metrics_len += self.spell_metric(index, fragments).len();
-        });
-        self.write_head(metrics_len);
-        series.for_each_slice(|index, fragments| self.write_spelled(index, fragments));
+        if self.part.is_first() {
+            let mut metrics_len = 0;
+            self.part.all_series().for_each_slice(|index, fragments| {
+                // Rows beyond the first part are numbers, which are all of one length.
+                let index = if index < self.family.len() { index } else { 0 };
+                metrics_len += self.spell_metric(index, fragments).len();
+            });
+            self.write_head(metrics_len);
+        }
+        self.family
+            .series()
+            .for_each_slice(|index, fragments| self.write_spelled(index, fragments));
         self.write_tail();
     }
 
@@ -165,8 +175,11 @@ impl Message<'_, '_> {
         self.output.push(text);
     }
 
-    /// Writes what comes after the metrics.
+    /// Writes what comes after the metrics of the last part.
     fn write_tail(&mut self) {
+        if !self.part.is_last() {
+            return;
+        }
         let text = &mut *self.text;
         text.clear();
         spelled::push_tail(text, self.family);

@@ -11,7 +11,7 @@ mod shown;
 mod spelled;
 mod template;
 
-use narthex_model::{Column, Fragment, HistogramColumn, MetricFamily, MetricType, Problem};
+use narthex_model::{Column, Fragment, HistogramColumn, MetricType, Part, Problem};
 
 use crate::number::{Numeral, Plain, Pointed, Spelling};
 use crate::output::{LINE, Output};
@@ -27,6 +27,8 @@ pub(crate) struct Workspace {
     template: Template,
     histogram: HistogramTemplate,
     openmetrics: openmetrics::Names,
+    /// As what the OpenMetrics family is written whose parts are under way, if it is.
+    written_as: Option<MetricType>,
 }
 
 impl Workspace {
@@ -36,21 +38,23 @@ impl Workspace {
     }
 }
 
-/// Writes a family: its head and the lines of every series.
+/// Writes a part of a family: before the first one its head, and the lines of every series.
 ///
 /// # Errors
 /// Returns why the family is not on the page.
-pub(crate) fn encode_family(
-    family: &MetricFamily,
+pub(crate) fn encode_part(
+    part: Part<'_>,
     dialect: Dialect,
     workspace: &mut Workspace,
     output: &mut Output<'_>,
 ) -> Result<(), Problem> {
-    let shown = Shown::new(family, dialect);
+    let shown = Shown::new(part.family(), dialect);
     if shown.is_openmetrics() {
-        return openmetrics::encode_family(shown, workspace, output);
+        return openmetrics::encode_part(shown, part.is_first(), workspace, output);
     }
-    write_head(&shown, &mut workspace.text, output);
+    if part.is_first() {
+        write_head(&shown, &mut workspace.text, output);
+    }
     write_all_rows::<Plain>(shown, workspace, output);
     Ok(())
 }

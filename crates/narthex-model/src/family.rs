@@ -168,6 +168,9 @@ impl MetricFamily {
     /// # Errors
     /// Returns a [`FamilyError`] where one belongs to a series that there is not.
     pub fn with_exemplars(mut self, exemplars: Exemplars) -> Result<Self, FamilyError> {
+        if exemplars.is_empty() && self.side.is_none() {
+            return Ok(self);
+        }
         self.check_side(exemplars.series() <= self.len(), exemplars.series())?;
         let mut side = self.side.take().unwrap_or_default();
         side.put_exemplars(exemplars);
@@ -204,6 +207,11 @@ impl MetricFamily {
     /// The values of the series.
     pub fn values(&self) -> &Column {
         &self.values
+    }
+
+    /// The values of the series, for a caller that takes the family apart.
+    pub fn into_values(self) -> Column {
+        self.values
     }
 
     /// The number of series.

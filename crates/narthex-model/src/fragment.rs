@@ -231,8 +231,17 @@ fn unescape(escaped: &[u8]) -> Cow<'_, str> {
 /// Fragments by id, in chunks that snapshots share.
 ///
 /// Cloning shares everything; changing a shared list copies the list of chunks, never the text.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Fragments(Arc<Vec<Arc<[OnceLock<Fragment>]>>>);
+
+/// No fragments; every such list shares its memory, for a scrape makes one for each instrument that
+/// has no labels.
+impl Default for Fragments {
+    fn default() -> Self {
+        static NONE: OnceLock<Fragments> = OnceLock::new();
+        NONE.get_or_init(|| Self(Arc::default())).clone()
+    }
+}
 
 impl Fragments {
     /// Fragments in every chunk but the first, as a power of two.

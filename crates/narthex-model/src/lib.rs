@@ -18,6 +18,7 @@ mod name;
 mod native;
 mod scrape;
 mod series;
+mod stream;
 mod value;
 
 pub use escaping::Escaping;
@@ -31,6 +32,7 @@ pub use native::{
 };
 pub use scrape::{Problem, Scrape};
 pub use series::{RecordLayout, Records, Rows, Series};
+pub use stream::{Families, Part, SpareColumns};
 pub use value::{
     Bounds, BoundsError, Column, Histogram, HistogramColumn, NativeAndClassic,
     NativeHistogramColumn, Number, Quantiles, QuantilesError, Summary, SummaryColumn, Value,

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -81,37 +82,42 @@ impl Records {
         self.chunks.iter().map(|chunk| &**chunk)
     }
 
-    /// Calls `each` with the records of `rows`, in order.
+    /// Calls `each` with the rows and their records, in order.
     ///
     /// It is called in one place for both kinds of rows: the compiler copies the body of an
     /// encoder's loop into the one place that calls it, and makes it a function of its own where
     /// there are two.
     #[inline(always)]
-    fn each(&self, rows: &Rows, mut each: impl FnMut(&[AtomicU64])) {
+    fn each(&self, rows: &Rows, mut each: impl FnMut(u32, &[AtomicU64])) {
         let width = self.layout.width;
-        let (mut left, mut listed) = match rows {
-            Rows::All(len) => (*len, None),
-            Rows::Some(rows) => (rows.len(), Some(&rows[..])),
-        };
+        let mut left = rows.len();
+        let mut listed = rows.listed();
+        // Records at the start of the next chunk that come before the rows.
+        let mut before = if listed.is_some() { 0 } else { rows.range.start };
         for (index, chunk) in self.chunks().enumerate() {
             if left == 0 {
                 break;
             }
-            let start = (index as u32) << Self::CHUNK_LOG;
             let held = chunk.len() / width;
+            if before >= held {
+                before -= held;
+                continue;
+            }
+            let start = (index as u32) << Self::CHUNK_LOG;
             let here = match listed {
-                None => held.min(left),
+                None => (held - before).min(left),
                 Some(rows) => rows.partition_point(|&row| row < start + held as u32),
             };
             for k in 0..here {
                 let row = match listed {
-                    None => k,
+                    None => before + k,
                     Some(rows) => (rows[k] - start) as usize,
                 };
-                each(&chunk[row * width..][..width]);
+                each(start + row as u32, &chunk[row * width..][..width]);
             }
             listed = listed.map(|rows| &rows[here..]);
             left -= here;
+            before = 0;
         }
     }
 }
@@ -122,27 +128,50 @@ impl fmt::Debug for Records {
     }
 }
 
-/// Which records of a family are series of this snapshot.
+/// Which records of a family are series of this snapshot, in order.
+///
+/// Cloning and [dividing](Self::part) them shares the list, where there is one.
 #[derive(Clone, Debug)]
-pub enum Rows {
-    /// The first so many records.
-    All(usize),
-    /// These records, ascending: some have been removed.
-    Some(Vec<u32>),
+pub struct Rows {
+    /// Which records are series, where some have been removed; else all of them are.
+    listed: Option<Arc<Vec<u32>>>,
+    /// Which of those these are.
+    range: Range<usize>,
 }
 
 impl Rows {
+    /// The first so many records.
+    pub fn first(len: usize) -> Self {
+        Self { listed: None, range: 0..len }
+    }
+
+    /// The records of this list, which must ascend.
+    pub fn of_list(rows: Arc<Vec<u32>>) -> Self {
+        Self { range: 0..rows.len(), listed: Some(rows) }
+    }
+
+    /// Those of these rows that lie in `range`; what is beyond the end is left out.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let len = self.len();
+        let (start, end) = (range.start.min(len), range.end.min(len));
+        let range = self.range.start + start..self.range.start + end.max(start);
+        Self { listed: self.listed.clone(), range }
+    }
+
     /// The number of series.
     pub fn len(&self) -> usize {
-        match self {
-            Self::All(len) => *len,
-            Self::Some(rows) => rows.len(),
-        }
+        self.range.len()
     }
 
     /// Whether there is no series.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.range.is_empty()
+    }
+
+    /// The records, where they are listed.
+    fn listed(&self) -> Option<&[u32]> {
+        self.listed.as_ref()?.get(self.range.clone())
     }
 }
 
@@ -160,7 +189,7 @@ pub struct Series {
 impl Series {
     /// One series without labels.
     pub fn unlabelled() -> Self {
-        Self { fragments: Fragments::default(), records: None, rows: Rows::All(1), _hold: None }
+        Self { fragments: Fragments::default(), records: None, rows: Rows::first(1), _hold: None }
     }
 
     /// Series with one value for each of the label `names`, empty where the label is absent; one
@@ -181,6 +210,13 @@ impl Series {
     /// The family must not rewrite the shown records before `hold` is dropped everywhere else.
     pub fn shared(fragments: Fragments, records: Records, rows: Rows, hold: Arc<()>) -> Self {
         Self { fragments, records: Some(records), rows, _hold: Some(hold) }
+    }
+
+    /// The series of these rows, which lie in `range`.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let Self { fragments, records, rows, _hold } = self.clone();
+        Self { fragments, records, rows: rows.part(range), _hold }
     }
 
     /// The number of series.
@@ -219,7 +255,7 @@ impl Series {
         let ids_at = layout.first_label / 2;
         let starts_odd = layout.first_label % 2 == 1;
         let mut index = 0;
-        records.each(&self.rows, |record| {
+        records.each(&self.rows, |_, record| {
             let words = record.get(ids_at..).unwrap_or_default();
             let ids =
                 if starts_odd { fragment_ids::<N, 1>(words) } else { fragment_ids::<N, 0>(words) };
@@ -244,13 +280,22 @@ impl Series {
             }
         };
         let mut index = 0;
-        records.each(&self.rows, |record| {
+        records.each(&self.rows, |_, record| {
             for (k, fragment) in fragments.iter_mut().enumerate() {
                 *fragment = self.fragments.get(layout.fragment_id(record, k));
             }
             each(index, fragments);
             index += 1;
         });
+    }
+
+    /// Calls `each` with the row and the record of every series, in order; series that were given
+    /// one by one and have no labels have none.
+    #[inline(always)]
+    pub fn for_each_record(&self, each: impl FnMut(u32, &[AtomicU64])) {
+        if let Some(records) = &self.records {
+            records.each(&self.rows, each);
+        }
     }
 
     /// The fragments of one series.
@@ -260,28 +305,11 @@ impl Series {
             return fragments;
         };
         let layout = records.layout;
-        let mut read = |record: &[AtomicU64]| {
+        let read = |_, record: &[AtomicU64]| {
             let ids = (0..layout.labels).map(|k| layout.fragment_id(record, k));
             fragments.extend(ids.map(|id| self.fragments.get(id)));
         };
-        match &self.rows {
-            Rows::All(len) if index < *len => {
-                let mut at = index * layout.width;
-                for chunk in records.chunks() {
-                    if let Some(record) = chunk.get(at..at + layout.width) {
-                        read(record);
-                        break;
-                    }
-                    at -= chunk.len();
-                }
-            }
-            Rows::All(_) => {}
-            Rows::Some(rows) => {
-                if let Some(&row) = rows.get(index) {
-                    records.each(&Rows::Some(vec![row]), read);
-                }
-            }
-        }
+        records.each(&self.rows.part(index..index + 1), read);
         fragments
     }
 }
@@ -350,7 +378,7 @@ impl SeriesBuilder {
 
     pub(crate) fn finish(self) -> Series {
         let labels = self.names.len();
-        let rows = Rows::All(self.rows.len());
+        let rows = Rows::first(self.rows.len());
         if labels == 0 {
             return Series { fragments: self.fragments, records: None, rows, _hold: None };
         }

@@ -296,6 +296,19 @@ impl HistogramColumn {
         Self { bounds, counts: Vec::new(), sums: Vec::new() }
     }
 
+    /// An empty column in the memory of this one.
+    pub(crate) fn cleared(mut self, bounds: Bounds) -> Self {
+        self.counts.clear();
+        self.sums.clear();
+        Self { bounds, ..self }
+    }
+
+    /// Makes room for so many series.
+    pub fn reserve(&mut self, series: usize) {
+        self.counts.reserve(series * self.bounds.buckets());
+        self.sums.reserve(series);
+    }
+
     /// Adds a series: the observations in each bucket alone, +Inf last, and their sum.
     ///
     /// Missing counts are 0, surplus ones are added to the +Inf bucket.

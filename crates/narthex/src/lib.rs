@@ -45,7 +45,8 @@
 //!
 //! - instruments, families and the [`Registry`] are at the root;
 //! - [`model`] has the [`Scrape`](model::Scrape) that a registry gathers, to look into or to build;
-//! - [`Format`] renders a scrape; [`format`](mod@format) reads pages back and lints them;
+//! - [`Format`] renders a scrape, and [`write`] a registry without making one;
+//!   [`format`](mod@format) reads pages back and lints them;
 //! - [`http`] serves one: [`MetricsService`] in your own router, or
 //!   [`Server`];
 //! - [`exporter`] makes a program of it, with flags, logs and lifecycle;
@@ -72,7 +73,7 @@ pub use narthex_format as format;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use narthex_format::testing;
-pub use narthex_format::{Encoder, Format};
+pub use narthex_format::{Encoder, Format, write};
 #[cfg(feature = "macros")]
 pub use narthex_macros::{LabelValue, Labels, Metrics, count_errors, in_progress, timer};
 

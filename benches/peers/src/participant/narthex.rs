@@ -1,4 +1,4 @@
-//! narthex: borrowed lookups, `gather()`, and an encoder that is kept.
+//! narthex: borrowed lookups, and an encoder that is kept and takes families from the registry.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -100,7 +100,7 @@ struct Page<M: Metric> {
 impl<M: Metric> Page<M> {
     fn encode(&mut self, mut sink: impl FnMut(&[u8])) {
         let encoder = self.encoder.get_or_insert_with(|| Encoder::new(Format::TEXT));
-        let Ok(()) = encoder.encode(&self.registry.gather(), |chunk| {
+        let Ok(()) = encoder.encode(&self.registry, |chunk| {
             sink(chunk);
             Ok::<(), Infallible>(())
         });

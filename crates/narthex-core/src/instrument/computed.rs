@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use narthex_model::{Column, LabelName, Metadata, MetricFamily, MetricType, Number, Series};
+use narthex_model::{LabelName, Metadata, MetricFamily, MetricType, Number, Series, SpareColumns};
 
 use super::total::is_total;
 use super::{Counter, Gauge, Metric, Refused};
@@ -143,13 +143,13 @@ impl<M> Formula<M> {
 }
 
 impl<M: Metric> Source for Formula<M> {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+    fn family(&self, metadata: &Arc<Metadata>, spare: &mut SpareColumns) -> Option<MetricFamily> {
         let number = (self.read)()?;
         if M::TYPE == MetricType::Counter && !is_total(number) {
             self.refused.count();
             return None;
         }
-        let column = Column::from_numbers(vec![number]);
+        let column = spare.number(number);
         MetricFamily::from_parts(metadata.clone(), Series::unlabelled(), column).ok()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use narthex_model::{Column, Metadata, MetricFamily, MetricType, Number};
+use narthex_model::{Column, Metadata, MetricFamily, MetricType, Number, SpareColumns};
 
 use super::exemplars::{self, LoneExemplars, Slot};
 use super::{Child, Metric, OwnedSeries, Place, Refused, SeriesShared, add_f64, sealed};
@@ -250,8 +250,8 @@ impl Alone {
 }
 
 impl Source for Alone {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
-        let column = Column::from_numbers(vec![self.total()]);
+    fn family(&self, metadata: &Arc<Metadata>, spare: &mut SpareColumns) -> Option<MetricFamily> {
+        let column = spare.number(self.total());
         let series = narthex_model::Series::unlabelled();
         let family = MetricFamily::from_parts(metadata.clone(), series, column);
         family.ok()?.with_exemplars(self.exemplars.show()).ok()
@@ -282,8 +282,12 @@ impl sealed::Kind for Counter {
         1
     }
 
-    fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
-        let mut wholes = Vec::with_capacity(snapshot.len());
+    fn column(
+        shared: &SeriesShared<Self>,
+        snapshot: &Snapshot,
+        spare: &mut SpareColumns,
+    ) -> Column {
+        let mut wholes = spare.unsigned(snapshot.len());
         snapshot.for_each_record(|_, record| wholes.push(record[0].load(Relaxed)));
         if shared.store.is_per_thread() {
             let sums = Sums::begin();
@@ -292,12 +296,13 @@ impl sealed::Kind for Counter {
         if !shared.store.has_extras() {
             return Column::Unsigned(wholes);
         }
-        let mut wholes = wholes.into_iter();
+        let mut left = wholes.iter();
         let mut numbers = Vec::with_capacity(snapshot.len());
         snapshot.for_each_record(|position, _| {
-            let whole = wholes.next().unwrap_or_default();
+            let whole = left.next().copied().unwrap_or_default();
             numbers.push(total(whole, shared.store.extra(position)));
         });
+        spare.put(Column::Unsigned(wholes));
         Column::from_numbers(numbers)
     }
 

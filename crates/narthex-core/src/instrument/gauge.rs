@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use narthex_model::{Column, Metadata, MetricFamily, MetricType, Series};
+use narthex_model::{Column, Metadata, MetricFamily, MetricType, Series, SpareColumns};
 
 use super::{Child, Metric, OwnedSeries, SeriesShared, add_f64, sealed};
 use crate::builder::Builder;
@@ -168,8 +168,8 @@ impl<'f> Child<'f, Gauge> {
 }
 
 impl Source for Alone {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
-        let column = Column::Float(vec![f64::from_bits(self.0.load(Relaxed))]);
+    fn family(&self, metadata: &Arc<Metadata>, spare: &mut SpareColumns) -> Option<MetricFamily> {
+        let column = spare.number(f64::from_bits(self.0.load(Relaxed)).into());
         MetricFamily::from_parts(metadata.clone(), Series::unlabelled(), column).ok()
     }
 
@@ -194,8 +194,8 @@ impl sealed::Kind for Gauge {
         1
     }
 
-    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
-        let mut values = Vec::with_capacity(snapshot.len());
+    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot, spare: &mut SpareColumns) -> Column {
+        let mut values = spare.float(snapshot.len());
         snapshot.for_each_record(|_, record| values.push(f64::from_bits(record[0].load(Relaxed))));
         Column::Float(values)
     }

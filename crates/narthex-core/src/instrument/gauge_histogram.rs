@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use narthex_model::{Bounds, Column, HistogramColumn, MetricType};
+use narthex_model::{Bounds, Column, MetricType, SpareColumns};
 
 use super::{Child, Metric, OwnedSeries, SeriesShared, sealed, whole};
 use crate::buckets::Buckets;
@@ -170,8 +170,13 @@ impl sealed::Kind for GaugeHistogram {
         whole::VERSION + bounds.buckets() + 1
     }
 
-    fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
-        let mut column = HistogramColumn::new(shared.shape.clone());
+    fn column(
+        shared: &SeriesShared<Self>,
+        snapshot: &Snapshot,
+        spare: &mut SpareColumns,
+    ) -> Column {
+        let mut column = spare.histograms(&shared.shape);
+        column.reserve(snapshot.len());
         let words = Self::value_words(&shared.shape);
         snapshot.for_each_record(|_, record| {
             let distribution = Distribution::read(&record[..words]);

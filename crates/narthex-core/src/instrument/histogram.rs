@@ -12,8 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use narthex_model::{
-    Bounds, Column, HistogramColumn, Metadata, MetricFamily, MetricType, NativeHistogramColumn,
-    Series,
+    Bounds, Column, Metadata, MetricFamily, MetricType, NativeHistogramColumn, Series, SpareColumns,
 };
 
 use super::exemplars::{self, LoneExemplars, Slot};
@@ -253,8 +252,8 @@ impl Alone {
 }
 
 impl Source for Alone {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
-        let mut column = HistogramColumn::new(self.bounds.clone());
+    fn family(&self, metadata: &Arc<Metadata>, spare: &mut SpareColumns) -> Option<MetricFamily> {
+        let mut column = spare.histograms(&self.bounds);
         let totals = self.halves.snapshot();
         column.push(totals.counts, totals.sum);
         let column = Column::Histogram(column);
@@ -305,7 +304,7 @@ impl NativeAlone {
 }
 
 impl Source for NativeAlone {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+    fn family(&self, metadata: &Arc<Metadata>, _: &mut SpareColumns) -> Option<MetricFamily> {
         let column = Column::NativeHistogram(self.column());
         let family = MetricFamily::from_parts(metadata.clone(), Series::unlabelled(), column);
         family.ok()?.with_exemplars(self.exemplars.show()).ok()
@@ -419,10 +418,15 @@ impl sealed::Kind for Histogram {
         }
     }
 
-    fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
+    fn column(
+        shared: &SeriesShared<Self>,
+        snapshot: &Snapshot,
+        spare: &mut SpareColumns,
+    ) -> Column {
         match &shared.shape.0 {
             ShapeKind::Classic { bounds, .. } => {
-                let mut column = HistogramColumn::new(bounds.clone());
+                let mut column = spare.histograms(bounds);
+                column.reserve(snapshot.len());
                 let buckets = bounds.buckets();
                 snapshot.for_each_record(|_, record| {
                     let sum = f64::from_bits(record[buckets].load(Relaxed));

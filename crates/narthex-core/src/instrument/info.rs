@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use narthex_model::{Column, LabelName, Metadata, MetricFamily, MetricType, Series};
+use narthex_model::{Column, LabelName, Metadata, MetricFamily, MetricType, Series, SpareColumns};
 use parking_lot::RwLock;
 
 use super::{Metric, OwnedSeries, SeriesShared, sealed};
@@ -145,9 +145,9 @@ impl Alone {
 }
 
 impl Source for Alone {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+    fn family(&self, metadata: &Arc<Metadata>, spare: &mut SpareColumns) -> Option<MetricFamily> {
         let series = self.series.read().clone();
-        MetricFamily::from_parts(metadata.clone(), series, Column::Unsigned(vec![1])).ok()
+        MetricFamily::from_parts(metadata.clone(), series, spare.number(1_u64.into())).ok()
     }
 
     fn refused(&self) -> u64 {
@@ -172,8 +172,10 @@ impl sealed::Kind for Info {
         0
     }
 
-    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
-        Column::Unsigned(vec![1; snapshot.len()])
+    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot, spare: &mut SpareColumns) -> Column {
+        let mut ones = spare.unsigned(snapshot.len());
+        ones.resize(snapshot.len(), 1);
+        Column::Unsigned(ones)
     }
 
     fn alone((): ()) -> Result<Self, Fault> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use narthex_model::{Column, Metadata, MetricFamily, MetricType, Series};
+use narthex_model::{Column, Metadata, MetricFamily, MetricType, Series, SpareColumns};
 
 use super::{Child, Metric, OwnedSeries, SeriesShared, sealed};
 use crate::builder::{Builder, ConfigOf, Instrument};
@@ -137,10 +137,17 @@ impl sealed::Kind for StateSet {
         1
     }
 
+    /// A row a state, not a series.
+    const IN_PARTS: bool = false;
+
     /// One number a state.
-    fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
+    fn column(
+        shared: &SeriesShared<Self>,
+        snapshot: &Snapshot,
+        spare: &mut SpareColumns,
+    ) -> Column {
         let states = shared.shape.0.len() as u64;
-        let mut numbers = Vec::with_capacity(snapshot.len() * shared.shape.0.len());
+        let mut numbers = spare.unsigned(snapshot.len() * shared.shape.0.len());
         snapshot.for_each_record(|_, record| {
             let holds = record[0].load(Relaxed);
             numbers.extend((0..states).map(|state| u64::from(state == holds)));
@@ -153,8 +160,9 @@ impl sealed::Kind for StateSet {
         shared: &SeriesShared<Self>,
         metadata: &Arc<Metadata>,
         snapshot: Snapshot,
+        spare: &mut SpareColumns,
     ) -> Option<MetricFamily> {
-        let column = Self::column(shared, &snapshot);
+        let column = Self::column(shared, &snapshot, spare);
         let names = metadata.label_names();
         let place = names.iter().position(|name| metadata.is_state_label(name))?;
         let mut stored: Vec<Vec<Cow<'_, str>>> = Vec::with_capacity(snapshot.len());

@@ -15,7 +15,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use narthex_model::{
-    self as model, Column, Metadata, MetricFamily, MetricType, Quantiles, Series, SummaryColumn,
+    self as model, Column, Metadata, MetricFamily, MetricType, Quantiles, Series, SpareColumns,
+    SummaryColumn,
 };
 
 use super::{Child, Metric, OwnedSeries, Refused, SeriesShared, add_f64, sealed};
@@ -234,7 +235,7 @@ impl Alone {
 }
 
 impl Source for Alone {
-    fn family(&self, metadata: &Arc<Metadata>) -> Option<MetricFamily> {
+    fn family(&self, metadata: &Arc<Metadata>, _: &mut SpareColumns) -> Option<MetricFamily> {
         let column = Column::Summary(self.column());
         MetricFamily::from_parts(metadata.clone(), Series::unlabelled(), column).ok()
     }
@@ -343,7 +344,7 @@ impl sealed::Kind for Summary {
         2
     }
 
-    fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
+    fn column(shared: &SeriesShared<Self>, snapshot: &Snapshot, _: &mut SpareColumns) -> Column {
         let mut column = SummaryColumn::new(shared.shape.quantiles.clone());
         let mut workspace = Workspace::default();
         snapshot.for_each_record(|position, record| {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use narthex_model::{Column, MetricType, Number};
+use narthex_model::{Column, MetricType, Number, SpareColumns};
 
 use super::{Child, Metric, OwnedSeries, SeriesShared, sealed, whole};
 use crate::builder::Builder;
@@ -85,7 +85,7 @@ impl sealed::Kind for Total {
         whole::VERSION + 2
     }
 
-    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
+    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot, _: &mut SpareColumns) -> Column {
         let mut totals = Vec::with_capacity(snapshot.len());
         snapshot.for_each_record(|_, record| {
             totals.push(get(&record[..Self::value_words(&())]));

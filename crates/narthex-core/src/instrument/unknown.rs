@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use narthex_model::{Column, MetricType};
+use narthex_model::{Column, MetricType, SpareColumns};
 
 use super::{Child, Metric, OwnedSeries, SeriesShared, sealed};
 use crate::builder::Builder;
@@ -76,8 +76,8 @@ impl sealed::Kind for Unknown {
         1
     }
 
-    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot) -> Column {
-        let mut values = Vec::with_capacity(snapshot.len());
+    fn column(_: &SeriesShared<Self>, snapshot: &Snapshot, spare: &mut SpareColumns) -> Column {
+        let mut values = spare.float(snapshot.len());
         snapshot.for_each_record(|_, record| values.push(value(record)));
         Column::Float(values)
     }

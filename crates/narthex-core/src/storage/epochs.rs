@@ -33,6 +33,11 @@ impl Epochs {
         ended
     }
 
+    /// The number of the current epoch.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether every snapshot taken up to the end of `epoch` is gone.
     pub(super) fn is_over(&mut self, epoch: u64) -> bool {
         while self.older.front().is_some_and(|(_, held)| held.strong_count() == 0) {

@@ -1,6 +1,7 @@
 //! The series of one family: interned label values, records, and the way from one to the other.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -91,6 +92,7 @@ struct Writer {
     next_position: u32,
     chunks: Arc<Vec<Arc<[AtomicU64]>>>,
     removed: VecDeque<Removed>,
+    live: Option<Live>,
     epochs: Epochs,
     swept: Instant,
     /// The cells of each record, where series have cells in every thread. They are let go with the
@@ -98,6 +100,20 @@ struct Writer {
     leases: HashMap<u32, Lease>,
     /// Where the overflow series is or was.
     overflow: Option<u32>,
+}
+
+/// The records that are live, where some are not: snapshots share them until that changes.
+struct Live {
+    state: LiveState,
+    positions: Arc<Vec<u32>>,
+}
+
+/// What changes whenever a record comes alive or dies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct LiveState {
+    epoch: u64,
+    next_position: u32,
+    removed: usize,
 }
 
 /// A record that waits to be reused.
@@ -137,10 +153,6 @@ pub(crate) struct DenseSeries {
 #[derive(Debug)]
 pub struct Snapshot {
     pub(crate) series: narthex_model::Series,
-    chunks: Arc<Vec<Arc<[AtomicU64]>>>,
-    rows: Option<Vec<u32>>,
-    width: usize,
-    len: usize,
 }
 
 impl Store {
@@ -169,6 +181,7 @@ impl Store {
             next_position: 0,
             chunks: Arc::default(),
             removed: VecDeque::new(),
+            live: None,
             epochs: Epochs::new(),
             swept: clock::now(),
             leases: HashMap::new(),
@@ -333,23 +346,32 @@ impl Store {
 
     /// A snapshot of which series there are; values are read with [`Snapshot::for_each_record`].
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let (hold, any_removed, len) = {
+        let (hold, listed, len, state) = {
             let writer = self.writer.lock();
-            (writer.epochs.hold(), !writer.removed.is_empty(), writer.records())
+            let (state, hold) = (writer.live_state(), writer.epochs.hold());
+            let known = writer.live.as_ref().filter(|live| live.state == state);
+            (hold, known.map(|live| live.positions.clone()), writer.records(), state)
         };
         // While `hold` lives, no record that is live now is reused; which ones are live is found
         // without the lock, for there may be many.
-        let rows = any_removed.then(|| self.live_positions());
+        let is_new = state.removed > 0 && listed.is_none();
+        let listed = if is_new { Some(Arc::new(self.live_positions())) } else { listed };
         // Last, so that they hold every row just found and its text.
         let (fragments, chunks) = {
-            let writer = self.writer.lock();
+            let mut writer = self.writer.lock();
+            if state.removed == 0 {
+                writer.live = None;
+            } else if let Some(positions) = &listed
+                && is_new
+                && writer.live_state() == state
+            {
+                writer.live = Some(Live { state, positions: positions.clone() });
+            }
             (writer.fragments.clone(), writer.chunks.clone())
         };
-        let selection = rows.clone().map_or(Rows::All(len), Rows::Some);
-        let len = selection.len();
-        let records = Records::new(chunks.clone(), self.layout);
-        let series = narthex_model::Series::shared(fragments, records, selection, hold);
-        Snapshot { series, chunks, rows, width: self.layout.width, len }
+        let rows = listed.map_or(Rows::first(len), Rows::of_list);
+        let records = Records::new(chunks, self.layout);
+        Snapshot { series: narthex_model::Series::shared(fragments, records, rows, hold) }
     }
 
     /// The number of series.
@@ -758,6 +780,11 @@ impl Store {
 }
 
 impl Writer {
+    fn live_state(&self) -> LiveState {
+        let (epoch, removed) = (self.epochs.number(), self.removed.len());
+        LiveState { epoch, next_position: self.next_position, removed }
+    }
+
     /// Records made so far, removed ones included.
     fn records(&self) -> usize {
         let first = Store::FIRST_RECORDS;
@@ -769,38 +796,22 @@ impl Writer {
 impl Snapshot {
     /// The number of series.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.series.len()
+    }
+
+    /// The series of these rows, which lie in `range`.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        Self { series: self.series.part(range) }
     }
 
     /// Calls `each` with the position and the record of every series, in order.
-    pub(crate) fn for_each_record(&self, mut each: impl FnMut(u32, &[AtomicU64])) {
-        match &self.rows {
-            None => {
-                let mut left = self.len;
-                for (index, chunk) in self.chunks.iter().enumerate() {
-                    let start = (index as u32) << Records::CHUNK_LOG;
-                    let records = chunk.chunks_exact(self.width).take(left);
-                    left -= records.len();
-                    for (at, record) in records.enumerate() {
-                        each(start + at as u32, record);
-                    }
-                }
-            }
-            Some(rows) => {
-                for &position in rows {
-                    let (chunk, at) = Store::record_place(position);
-                    let at = at * self.width;
-                    let record = self.chunks.get(chunk).and_then(|c| c.get(at..at + self.width));
-                    if let Some(record) = record {
-                        each(position, record);
-                    }
-                }
-            }
-        }
+    #[inline(always)]
+    pub(crate) fn for_each_record(&self, each: impl FnMut(u32, &[AtomicU64])) {
+        self.series.for_each_record(each);
     }
 
     fn positions(&self) -> Vec<u32> {
-        let mut positions = Vec::with_capacity(self.len);
+        let mut positions = Vec::with_capacity(self.len());
         self.for_each_record(|position, _| positions.push(position));
         positions
     }

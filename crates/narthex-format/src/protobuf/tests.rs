@@ -1,10 +1,10 @@
 //! Templates and spelling must give the same bytes.
 
-use narthex_model::{Escaping, MetricFamily};
+use narthex_model::{Escaping, MetricFamily, Part};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use super::{Message, Template, Workspace, encode_family};
+use super::{Message, Template, Workspace, encode_part};
 use crate::output::{LINE, Output};
 
 fn render(encode: impl FnOnce(&mut Output<'_>)) -> Vec<u8> {
@@ -23,9 +23,10 @@ fn check(family: &MetricFamily, workspace: &mut Workspace) {
     let escaping = Escaping::Underscores;
     let spelled = render(|output| {
         let (head, text) = (&mut Vec::new(), &mut Vec::new());
-        Message { family, escaping, head, text, output }.spell();
+        let part = Part::whole(family);
+        Message { part, family, escaping, head, text, output }.spell();
     });
-    let encoded = render(|output| encode_family(family, escaping, workspace, output));
+    let encoded = render(|output| encode_part(Part::whole(family), escaping, workspace, output));
     assert_eq!(encoded, spelled, "{family:?}");
 }
 

@@ -15,17 +15,28 @@ use super::spelled::{Row, Sample, Speller};
 use super::{Pointed, Workspace, write_all_rows};
 use crate::output::Output;
 
-/// Writes a family: HELP, TYPE, UNIT, and the lines of every series.
+/// Writes a part of a family: before the first one HELP, TYPE, UNIT, and the lines of every series.
+///
+/// Only families of numbers have more than one part. As what they are written is settled by the
+/// first, for an instrument lets no value in that its type may not have.
 ///
 /// # Errors
-/// Returns why the family, or a part of it, is not on the page.
-pub(super) fn encode_family(
+/// Returns why the family, or a piece of it, is not on the page.
+pub(super) fn encode_part(
     shown: Shown<'_>,
+    is_first: bool,
     workspace: &mut Workspace,
     output: &mut Output<'_>,
 ) -> Result<(), Problem> {
+    if !is_first {
+        if let Some(metric_type) = workspace.written_as {
+            write_all_rows::<Pointed>(shown.as_type(metric_type), workspace, output);
+        }
+        return Ok(());
+    }
+    workspace.written_as = None;
     let names = &mut workspace.openmetrics;
-    let nearest = shown.as_type(nearest_type(&shown));
+    let nearest = shown.as_type(nearest_type(&shown, &mut workspace.text));
     let unknown = shown.as_type(MetricType::Unknown);
     let is_numbers = is_numbers(shown.family);
     let has_type = is_numbers || nearest.metric_type != MetricType::Unknown;
@@ -43,6 +54,7 @@ pub(super) fn encode_family(
 
 /// Writes the family as its type wants it.
 fn write_together(shown: Shown<'_>, workspace: &mut Workspace, output: &mut Output<'_>) {
+    workspace.written_as = Some(shown.metric_type);
     write_head(&shown, b"", &mut workspace.text, output);
     write_all_rows::<Pointed>(shown, workspace, output);
 }
@@ -134,20 +146,20 @@ fn is_numbers(family: &MetricFamily) -> bool {
 
 /// The type of the family, or the nearest one whose rules it keeps; unknown where no type has room
 /// for its samples.
-fn nearest_type(shown: &Shown<'_>) -> MetricType {
+fn nearest_type(shown: &Shown<'_>, text: &mut Vec<u8>) -> MetricType {
     let family = shown.family;
     let (keeps, otherwise) = match shown.metric_type {
         MetricType::Counter => {
             let counts = matches!(family.values(), Column::Unsigned(_))
                 || all_numbers(family, |value| value >= 0.0);
-            (has_suffix(shown) && counts, MetricType::Unknown)
+            (has_suffix(shown, text) && counts, MetricType::Unknown)
         }
         MetricType::Info => {
             let is_one = |value: f64| value == 1.0;
             // Readers take all series of an info family for one metric.
             let stamped = family.timestamps().unwrap_or_default();
             let evenly = stamped.windows(2).all(|pair| pair[0].is_some() == pair[1].is_some());
-            (has_suffix(shown) && all_numbers(family, is_one) && evenly, MetricType::Gauge)
+            (has_suffix(shown, text) && all_numbers(family, is_one) && evenly, MetricType::Gauge)
         }
         MetricType::StateSet => {
             let is_state = |value: f64| value == 0.0 || value == 1.0;
@@ -163,11 +175,13 @@ fn nearest_type(shown: &Shown<'_>) -> MetricType {
 }
 
 /// Whether the name is more than the suffix that the type wants, and has it.
-fn has_suffix(shown: &Shown<'_>) -> bool {
-    let (mut whole, mut family) = (Vec::new(), Vec::new());
-    shown.as_type(MetricType::Unknown).push_bare_family_name(&mut whole);
-    shown.push_bare_family_name(&mut family);
-    !family.is_empty() && family.len() < whole.len()
+fn has_suffix(shown: &Shown<'_>, text: &mut Vec<u8>) -> bool {
+    text.clear();
+    shown.as_type(MetricType::Unknown).push_bare_family_name(text);
+    let whole = text.len();
+    shown.push_bare_family_name(text);
+    let family = text.len() - whole;
+    family > 0 && family < whole
 }
 
 fn all_numbers(family: &MetricFamily, holds: impl Fn(f64) -> bool) -> bool {

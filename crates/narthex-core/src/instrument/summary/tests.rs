@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use narthex_model::{Column, LabelName};
+use narthex_model::{Column, LabelName, SpareColumns};
 
 use super::{Config, Kind, Observations, Summary};
 use crate::instrument::SeriesShared;
@@ -269,7 +269,10 @@ fn series(objectives: &[(f64, f64)]) -> SeriesShared<Summary> {
 fn gather(family: &SeriesShared<Summary>) -> Vec<(u64, f64, f64)> {
     let snapshot = family.store().snapshot();
     Summary::sweep(family, &snapshot);
-    let Column::Summary(column) = Summary::column(family, &snapshot) else { panic!() };
+    let Column::Summary(column) = Summary::column(family, &snapshot, &mut SpareColumns::default())
+    else {
+        panic!()
+    };
     let row = |k| column.get(k).map(|s| (s.count(), s.sum(), s.quantiles().next().unwrap().1));
     (0..).map_while(row).collect()
 }
