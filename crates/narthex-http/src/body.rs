@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::BoxError;
+use crate::service::{Reader, Taken};
 
 /// A body: shared bytes, or any other body behind a pointer.
 ///
@@ -29,6 +30,8 @@ pub struct Body(Kind);
 enum Kind {
     /// What is left to send.
     Whole(Bytes),
+    /// A page that others read too.
+    Page(Reader),
     Streamed(UnsyncBoxBody<Bytes, BodyError>),
 }
 
@@ -46,6 +49,12 @@ impl Body {
     {
         let body = body.map_err(|error| BodyError(error.into()));
         Self(Kind::Streamed(body.boxed_unsync()))
+    }
+}
+
+impl From<Reader> for Body {
+    fn from(reader: Reader) -> Self {
+        Self(Kind::Page(reader))
     }
 }
 
@@ -84,6 +93,11 @@ impl HttpBody for Body {
         match &mut self.0 {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Page(reader) => Poll::Ready(match reader.take() {
+                Taken::Chunk(chunk) => Some(Ok(Frame::data(chunk))),
+                Taken::End => None,
+                Taken::Revoked => Some(Err(BodyError(Revoked.into()))),
+            }),
             Kind::Streamed(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -91,6 +105,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_empty(),
+            Kind::Page(reader) => reader.left() == 0,
             Kind::Streamed(body) => body.is_end_stream(),
         }
     }
@@ -98,6 +113,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Page(reader) => SizeHint::with_exact(reader.left() as u64),
             Kind::Streamed(body) => body.size_hint(),
         }
     }
@@ -118,3 +134,15 @@ impl std::error::Error for BodyError {
         Some(&*self.0)
     }
 }
+
+/// A page was given up for the sake of others, because its reader had stalled or was overdue.
+#[derive(Debug)]
+struct Revoked;
+
+impl fmt::Display for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its reader was too slow while others waited for a page")
+    }
+}
+
+impl std::error::Error for Revoked {}

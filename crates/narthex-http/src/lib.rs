@@ -29,11 +29,11 @@ mod service;
 mod site;
 
 pub use body::{Body, BodyError};
-pub use gather::{Gather, ScrapeRequest};
+pub use gather::{Gather, GatherError, ScrapeRequest, SourceStatus};
 pub use scrape::{
-    BoxError, IntoFamilies, IntoSource, ScrapeContext, ScrapeEngine, ScrapeEngineBuilder,
-    ScrapedFamily, ScrapedHistogram, ScrapedHistogramFamily, ScrapedMetric, Source, SourceFn,
-    SourceNameError,
+    BoxError, Cached, IntoFamilies, IntoSource, OnError, ScrapeContext, ScrapeEngine,
+    ScrapeEngineBuilder, ScrapedFamily, ScrapedHistogram, ScrapedHistogramFamily, ScrapedMetric,
+    Source, SourceFn, SourceNameError,
 };
 pub use server::{BindError, ListenAddr, Running, Server, ShutdownError};
 pub use service::{MetricsService, ResponseFuture};

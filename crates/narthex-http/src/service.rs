@@ -1,8 +1,12 @@
 //! The metrics page as a tower service.
 
+mod chunks;
+mod coding;
 mod flight;
 mod negotiate;
 mod pages;
+mod query;
+mod readers;
 mod self_metrics;
 
 use std::convert::Infallible;
@@ -13,37 +17,61 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{
     ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
     VARY,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
+use narthex_format::Format;
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
+use self::coding::Coding;
 use self::flight::Flights;
-use self::negotiate::Coding;
 use self::pages::{AllPages, Variant};
+use self::query::{Query, QueryError};
+pub(crate) use self::readers::{Reader, Taken};
 use self::self_metrics::SelfMetrics;
 use crate::body::Body;
-use crate::gather::{DynGather, Gather};
+use crate::gather::{DynGather, Gather, Selection, SourceStatus};
 
 /// Answers scrapes: a [tower service](tower_service::Service) for any request body.
 ///
 /// Mount it in an existing application, or hand it to [`Server::serve`](crate::Server::serve).
-/// The path is the router's business: the service looks at the method and the headers only.
+/// The path is the router's business: the service looks at the method, the query and the headers.
 ///
 /// - GET and HEAD are answered, other methods get 405.
-/// - The format follows `Accept`, and the page is compressed with gzip where `Accept-Encoding`
-///   asks for it.
+/// - The format follows `Accept`, among those that are [offered](Self::formats), and the page is
+///   compressed where `Accept-Encoding` asks for it: with gzip, or with zstd under the feature of
+///   that name.
 /// - Scrapes that arrive while the metrics are being gathered share that gather, and everybody
-///   who wants the same format reads the same bytes. At most two pages of a format are alive: who
-///   finds both still being read gets the younger if it is under one second old, and 503 with
-///   `Retry-After` otherwise, so that slow readers cannot eat the memory.
+///   who wants the same format reads the same bytes, which are made off the async workers.
 /// - The gather must be ready by the scraper's own timeout, which it tells in
-///   `X-Prometheus-Scrape-Timeout-Seconds`, less a margin; where it is not, the answer is 503.
+///   `X-Prometheus-Scrape-Timeout-Seconds`, less a margin; where it is not, the answer is 503 with
+///   `Retry-After`, and so it is where too many gathers are [under way](Self::max_gathers).
 /// - What a gather had to leave out is logged once as a warning, and counted.
+///
+/// # Filters
+/// The query chooses what is shown, unless [told otherwise](Self::without_filters). Each parameter
+/// may be repeated.
+///
+/// | parameter | shows |
+/// |---|---|
+/// | `collect[]=SOURCE` | these [sources](Gather::sources) alone, and asks no other |
+/// | `exclude[]=SOURCE` | all sources but these |
+/// | `name[]=METRIC` | families of these names, or with samples of these names, whole |
+/// | `LABEL=VALUE` | series with this label; several values of one label are alternatives |
+///
+/// Values are decoded as those of HTML forms are; an empty one stands for series without the
+/// label. A malformed query and an unknown source are answered 400 with the reason. Filters apply
+/// to what was gathered or cached, and never to what is kept.
+///
+/// # Slow readers
+/// At most two pages of a format are alive, and eight pairs of filtered ones, so that slow readers
+/// cannot eat the memory. Who finds both still being read gets the younger if it is under one
+/// second old. If it is older, a page is taken back whose readers all took nothing for two
+/// seconds or have outlived their own timeout (at most a minute): their responses break off.
+/// Where there is no such page, the answer is 503 with `Retry-After`.
 ///
 /// # Self-metrics
 /// The service adds a few families of its own to the page, unless told
@@ -52,10 +80,14 @@ use crate::gather::{DynGather, Gather};
 ///
 /// | name | meaning |
 /// |---|---|
-/// | `narthex_scrapes_total{code}` | scrapes answered, by HTTP status: 200, 500, 503 |
+/// | `narthex_scrapes_total{code}` | scrapes answered, by HTTP status: 200, 400, 500, 503 |
+/// | `narthex_scrapes_refused_total{reason}` | scrapes without a page: `query` (400), `failure` (500), `deadline`, `gathers` and `slow_readers` (503) |
 /// | `narthex_scrapes_in_flight` | scrapes being answered, the one that shows it included |
 /// | `narthex_gathers_total` | times the metrics were gathered; fewer than scrapes where some shared |
+/// | `narthex_responses_revoked_total` | responses broken off because their readers were too slow |
 /// | `narthex_scrape_problems_total` | families or series that had to be left out of a page |
+///
+/// A [`ScrapeEngine`](crate::ScrapeEngine) adds those of its sources.
 ///
 /// # Cancel safety
 /// The future of a response may be dropped at any time. Others who wait for the same gather still
@@ -93,11 +125,14 @@ struct Core {
     pages: AllPages,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Options {
+    formats: Arc<[Format]>,
     timeout_offset: Duration,
     default_timeout: Duration,
+    max_gathers: usize,
     compression: bool,
+    filters: bool,
     self_metrics: bool,
 }
 
@@ -108,12 +143,34 @@ impl MetricsService {
     /// starts afresh.
     pub fn new(gather: impl Gather) -> Self {
         let options = Options {
+            formats: Format::OFFERED.into(),
             timeout_offset: Duration::from_millis(500),
             default_timeout: Duration::from_secs(10),
+            max_gathers: 40,
             compression: true,
+            filters: true,
             self_metrics: true,
         };
         Self::with(Arc::new(gather), options)
+    }
+
+    /// Offers these formats alone; by default all of [`Format::OFFERED`].
+    ///
+    /// Who asks for none of them gets the text format where it is offered, and else the first. A
+    /// format's escaping scheme is what a scraper gets that asks for none.
+    ///
+    /// ```
+    /// use narthex_core::Registry;
+    /// use narthex_format::Format;
+    /// use narthex_http::MetricsService;
+    ///
+    /// let service = MetricsService::new(Registry::new()).formats([Format::OPEN_METRICS]);
+    /// # drop(service);
+    /// ```
+    #[must_use]
+    pub fn formats(self, formats: impl IntoIterator<Item = Format>) -> Self {
+        let formats = formats.into_iter().collect();
+        self.option(|options| options.formats = formats)
     }
 
     /// Keeps `offset` of the scraper's timeout for the way back; by default half a second.
@@ -130,6 +187,21 @@ impl MetricsService {
         self.option(|options| options.default_timeout = timeout)
     }
 
+    /// Gathers at most so often at the same time; by default 40, and never less than once.
+    ///
+    /// Scrapes of the same sources share a gather, so that only those which choose sources count,
+    /// and those that come after a deadline has passed.
+    #[must_use]
+    pub fn max_gathers(self, gathers: usize) -> Self {
+        self.option(|options| options.max_gathers = gathers.max(1))
+    }
+
+    /// Shows everything to everybody, whatever the query says.
+    #[must_use]
+    pub fn without_filters(self) -> Self {
+        self.option(|options| options.filters = false)
+    }
+
     /// Sends pages as they are, even to those who ask for gzip.
     #[must_use]
     pub fn without_compression(self) -> Self {
@@ -143,28 +215,40 @@ impl MetricsService {
     }
 
     fn option(self, change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = self.core.options;
+        let mut options = self.core.options.clone();
         change(&mut options);
         Self::with(self.core.flights.gather(), options)
     }
 
     fn with(gather: Arc<dyn DynGather>, options: Options) -> Self {
         let metrics = Arc::new(SelfMetrics::new(options.self_metrics));
-        let flights = Flights::new(gather, metrics.clone());
-        let core = Core { options, metrics, flights, pages: AllPages::default() };
+        let flights = Flights::new(gather, metrics.clone(), options.max_gathers);
+        let pages = AllPages::new(metrics.clone());
+        let core = Core { options, metrics, flights, pages };
         Self { core: Arc::new(core) }
+    }
+
+    /// The sources of what is served, and how each fared last.
+    pub(crate) fn sources(&self) -> Vec<SourceStatus> {
+        self.core.flights.sources()
     }
 
     pub(crate) fn respond(
         &self,
         method: &Method,
+        uri: &Uri,
         headers: &HeaderMap,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
-        let ask = Ask::new(method, headers, &self.core.options);
+        let is_read = method == Method::GET || method == Method::HEAD;
         let core = self.core.clone();
+        let ask = is_read.then(|| {
+            let query = uri.query().filter(|_| core.options.filters).unwrap_or_default();
+            let head = method == Method::HEAD;
+            (head, Ask::new(query, headers, &core.options, || core.flights.sources()))
+        });
         async move {
             match ask {
-                Some(ask) => core.answer(&ask).await,
+                Some((head, ask)) => core.answer(head, ask).await,
                 None => method_not_allowed(),
             }
         }
@@ -189,7 +273,7 @@ impl<B> Service<Request<B>> for MetricsService {
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let response = self.respond(request.method(), request.headers());
+        let response = self.respond(request.method(), request.uri(), request.headers());
         ResponseFuture::new(response)
     }
 }
@@ -219,7 +303,6 @@ impl fmt::Debug for ResponseFuture {
 
 /// What one request asks for.
 struct Ask {
-    head: bool,
     variant: Variant,
     /// Whether another `Accept-Encoding` could have had another answer.
     compressible: bool,
@@ -227,14 +310,20 @@ struct Ask {
     deadline: Instant,
     /// When the scraper is told that it was not.
     limit: Instant,
+    /// When the scraper itself gives up.
+    until: Instant,
 }
 
 impl Ask {
-    fn new(method: &Method, headers: &HeaderMap, options: &Options) -> Option<Self> {
-        if method != Method::GET && method != Method::HEAD {
-            return None;
-        }
-        let format = negotiate::format(headers);
+    fn new(
+        query: &str,
+        headers: &HeaderMap,
+        options: &Options,
+        sources: impl FnOnce() -> Vec<SourceStatus>,
+    ) -> Result<Self, QueryError> {
+        let query = Query::parse(query)?;
+        let selection =
+            if query.chooses_sources() { query.selection(&sources())? } else { Selection::All };
         let coding =
             if options.compression { Coding::negotiate(headers) } else { Coding::Identity };
         let (ready, margin) = match negotiate::scrape_timeout(headers) {
@@ -244,76 +333,116 @@ impl Ask {
             }
             None => (options.default_timeout, options.timeout_offset),
         };
-        let deadline = Instant::now() + ready;
-        Some(Self {
-            head: method == Method::HEAD,
-            variant: Variant { format, coding },
+        let now = Instant::now();
+        let deadline = now + ready;
+        Ok(Self {
+            variant: Variant {
+                format: negotiate::format(headers, &options.formats),
+                coding,
+                selection,
+                filter: query.filter().map(Arc::new),
+            },
             compressible: options.compression,
             deadline,
             limit: deadline + margin / 2,
+            until: now + (ready + margin).min(LONGEST_READ),
         })
     }
 }
 
+/// Nobody's page is safe from those who wait for longer than this, whatever timeout it tells.
+const LONGEST_READ: Duration = Duration::from_secs(60);
+
 /// Why a scrape got no page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
+    /// The query is malformed, or asks for what there is not.
+    Query(QueryError),
     /// All pages are being read, and the youngest is too old to be handed out again.
     Busy,
+    /// As many gathers as there may be are under way.
+    Crowded,
     /// The gather was not ready in time.
     Late,
-    /// The gather or the encoder panicked.
-    Failed,
+    /// The gather or the encoder failed or panicked.
+    Failed(Box<str>),
+}
+
+impl Refusal {
+    /// What each kind is counted as, and answered with.
+    const KINDS: [(&'static str, StatusCode); 5] = [
+        ("query", StatusCode::BAD_REQUEST),
+        ("slow_readers", StatusCode::SERVICE_UNAVAILABLE),
+        ("gathers", StatusCode::SERVICE_UNAVAILABLE),
+        ("deadline", StatusCode::SERVICE_UNAVAILABLE),
+        ("failure", StatusCode::INTERNAL_SERVER_ERROR),
+    ];
+
+    const fn kind(&self) -> usize {
+        match self {
+            Self::Query(_) => 0,
+            Self::Busy => 1,
+            Self::Crowded => 2,
+            Self::Late => 3,
+            Self::Failed(_) => 4,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Query(error) => format!("{error}\n"),
+            Self::Busy => "too many slow readers\n".into(),
+            Self::Crowded => "too many scrapes at the same time\n".into(),
+            Self::Late => "the metrics were not ready in time\n".into(),
+            Self::Failed(reason) => format!("{reason}\n"),
+        }
+    }
 }
 
 impl Core {
-    async fn answer(&self, ask: &Ask) -> Response<Body> {
+    async fn answer(&self, head: bool, ask: Result<Ask, QueryError>) -> Response<Body> {
         let in_flight = self.metrics.begin();
-        let page = timeout_at(ask.limit, self.page(ask)).await.unwrap_or(Err(Refusal::Late));
-        match page {
-            Ok(page) => {
-                in_flight.end(StatusCode::OK);
-                page_response(page, ask)
-            }
-            Err(refusal) => {
-                let response = refusal_response(refusal, ask);
-                in_flight.end(response.status());
-                response
-            }
-        }
+        let response = match ask {
+            Ok(ask) => timeout_at(ask.limit, self.page(&ask))
+                .await
+                .unwrap_or(Err(Refusal::Late))
+                .map(|page| page_response(page, &ask, head)),
+            Err(error) => Err(Refusal::Query(error)),
+        };
+        in_flight.end(response.as_ref().map(drop));
+        response.unwrap_or_else(|refusal| refusal_response(&refusal, head))
     }
 
-    async fn page(&self, ask: &Ask) -> Result<Bytes, Refusal> {
-        let pages = self.pages.of(ask.variant);
+    async fn page(&self, ask: &Ask) -> Result<Reader, Refusal> {
+        let pages = self.pages.of(&ask.variant)?;
         // Known before the gather: no page could be made of it.
-        if let Some(answer) = pages.answer_if_all_are_read() {
+        if let Some(answer) = pages.answer_if_all_are_read(ask.until) {
             return answer;
         }
-        let flight = self.flights.join(ask.deadline);
+        let flight = self.flights.join(&ask.variant.selection, ask.deadline)?;
         let gathered = flight.landed().await?;
-        pages.page(gathered).await
+        pages.page(gathered, ask.until).await
     }
 }
 
-fn page_response(page: Bytes, ask: &Ask) -> Response<Body> {
+fn page_response(page: Reader, ask: &Ask, head: bool) -> Response<Body> {
     let vary = if ask.compressible { "accept, accept-encoding" } else { "accept" };
     let content_type = ask.variant.format.content_type();
-    let mut response = content_response(StatusCode::OK, content_type, page, ask.head);
+    let mut response =
+        content_response(StatusCode::OK, content_type, page.left(), Body::from(page), head);
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static(vary));
-    if ask.variant.coding == Coding::Gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(coding) = ask.variant.coding.content_encoding() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
 }
 
-fn refusal_response(refusal: Refusal, ask: &Ask) -> Response<Body> {
-    let (status, text) = match refusal {
-        Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many slow readers\n"),
-        Refusal::Late => (StatusCode::SERVICE_UNAVAILABLE, "the metrics were not ready in time\n"),
-        Refusal::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the scrape failed\n"),
-    };
-    let mut response = text_response(status, text, ask.head);
+fn refusal_response(refusal: &Refusal, head: bool) -> Response<Body> {
+    let (_, status) = Refusal::KINDS[refusal.kind()];
+    let text = refusal.text();
+    let mut response =
+        content_response(status, "text/plain; charset=utf-8", text.len(), text.into(), head);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -329,19 +458,19 @@ pub(crate) fn method_not_allowed() -> Response<Body> {
 
 /// A short answer in plain text; a HEAD request gets its headers alone.
 pub(crate) fn text_response(status: StatusCode, text: &'static str, head: bool) -> Response<Body> {
-    let text = Bytes::from_static(text.as_bytes());
-    content_response(status, "text/plain; charset=utf-8", text, head)
+    content_response(status, "text/plain; charset=utf-8", text.len(), text.into(), head)
 }
 
 pub(crate) fn content_response(
     status: StatusCode,
     content_type: &'static str,
-    content: Bytes,
+    length: usize,
+    content: Body,
     head: bool,
 ) -> Response<Body> {
     // Told here, for a response to HEAD has the length of the content that it lacks.
-    let length = HeaderValue::from(content.len());
-    let mut response = Response::new(if head { Body::empty() } else { Body::from(content) });
+    let length = HeaderValue::from(length);
+    let mut response = Response::new(if head { Body::empty() } else { content });
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -315,7 +315,7 @@ impl Plan {
         let path = request.uri.path();
         let head = request.method == Method::HEAD;
         let mut response = if path == self.metrics_path {
-            self.metrics.respond(&request.method, &request.headers).await
+            self.metrics.respond(&request.method, &request.uri, &request.headers).await
         } else if ![LANDING, HEALTHY, READY, ROBOTS].contains(&path) {
             text_response(StatusCode::NOT_FOUND, "not found\n", head)
         } else if !head && request.method != Method::GET {
@@ -344,8 +344,13 @@ impl Plan {
             (REFERRER_POLICY, "no-referrer"),
         ];
         let page = landing::page(&self.name, &self.version, &self.description, &self.metrics_path);
-        let mut response =
-            content_response(StatusCode::OK, "text/html; charset=utf-8", page.into(), head);
+        let mut response = content_response(
+            StatusCode::OK,
+            "text/html; charset=utf-8",
+            page.len(),
+            page.into(),
+            head,
+        );
         for (name, value) in HEADERS {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use narthex_model::{MetricFamily, MetricType, Number};
 use tokio::time::Instant;
 
+use super::cached::{Keeping, Kept};
 use super::group::{Group, Mistake, RowValue};
+use super::health::Failure;
 
 /// One run of a source: its deadline, and an empty group of metrics that is its own.
 ///
@@ -37,11 +39,14 @@ struct Shared {
     /// `None` once the run is over. This, and not the clock, decides what is dropped: else a
     /// source that ends just as the deadline passes might show half of its data.
     group: Mutex<Option<Group>>,
+    /// What a cache has to say about the data that it gave.
+    kept: Mutex<Option<Result<Keeping, Failure>>>,
 }
 
 impl ScrapeContext {
     pub(super) fn new(deadline: Instant) -> Self {
-        Self(Arc::new(Shared { deadline, group: Mutex::new(Some(Group::default())) }))
+        let group = Mutex::new(Some(Group::default()));
+        Self(Arc::new(Shared { deadline, group, kept: Mutex::default() }))
     }
 
     /// When the scrape's answer must be ready.
@@ -166,6 +171,20 @@ impl ScrapeContext {
     pub(super) fn close(&self) {
         let group = self.group().take();
         drop(group);
+    }
+
+    /// Takes what a cache has instead of what a run would have set.
+    pub(super) fn keep(&self, kept: Result<Kept, Failure>) {
+        let kept = kept.map(|Kept { families, standing }| {
+            families.into_iter().for_each(|family| self.add(family));
+            standing
+        });
+        *self.0.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    }
+
+    /// What a cache has said, if the data is from one.
+    pub(super) fn kept(&self) -> Option<Result<Keeping, Failure>> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Ends the run and gives its families.

@@ -9,9 +9,9 @@ use narthex_model::Scrape;
 use tokio::time::Instant;
 
 use super::health::self_metrics;
-use super::run::{Runs, Slot, Work};
+use super::run::{Report, Runs, Slot, Work};
 use super::source::IntoSource;
-use crate::gather::{Gather, ScrapeRequest};
+use crate::gather::{Gather, GatherError, ScrapeRequest, SourceStatus};
 
 /// The source name under which the engine's registry is accounted for.
 const REGISTRY: &str = "registry";
@@ -41,7 +41,7 @@ const REGISTRY_TIME: Duration = Duration::from_millis(100);
 ///     .build()?;
 ///
 /// let request = ScrapeRequest::new(Instant::now() + Duration::from_secs(10));
-/// let scrape = engine.gather(request).await;
+/// let scrape = engine.gather(request).await?;
 /// assert_eq!(scrape.value("temperature_celsius", &[]), Some(21.5));
 /// assert_eq!(scrape.value("narthex_source_success", &[("source", "sensor")]), Some(1.0));
 /// assert_eq!(scrape.value("narthex_source_success", &[("source", "broken")]), Some(0.0));
@@ -56,9 +56,12 @@ const REGISTRY_TIME: Duration = Duration::from_millis(100);
 ///
 /// | family | type | meaning |
 /// |---|---|---|
-/// | `narthex_source_success{source}` | gauge | 1 where the source's data is on this page, else 0 |
-/// | `narthex_source_duration_seconds{source}` | gauge | how long this scrape waited for the source |
-/// | `narthex_source_failures_total{source,cause}` | counter | scrapes that lack the source's data |
+/// | `narthex_source_success{source}` | gauge | 1 where the source's last run succeeded, else 0 |
+/// | `narthex_source_duration_seconds{source}` | gauge | how long it took, or the scrape waited for it |
+/// | `narthex_source_age_seconds{source}` | gauge | how old the data is, of [cached](super::Cached) sources |
+/// | `narthex_source_failures_total{source,cause}` | counter | scrapes that lack the source's data, or show older data |
+///
+/// They can be [left out](ScrapeEngineBuilder::without_self_metrics).
 ///
 /// | cause | the source |
 /// |---|---|
@@ -83,7 +86,21 @@ pub struct ScrapeEngine {
     registry: Registry,
     /// The registry first, then the sources in the order in which they were added.
     slots: Arc<[Arc<Slot>]>,
+    on_error: OnError,
     self_metrics: SelfMetrics,
+}
+
+/// What becomes of a scrape when a source fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnError {
+    /// The data of the others is served: the default.
+    #[default]
+    Serve,
+    /// There is no page: the scrape fails with 500, so that nobody takes a part for the whole.
+    ///
+    /// Where a [cached](super::Cached) source shows its last data, it has not failed.
+    Fail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,26 +115,64 @@ impl ScrapeEngine {
         Self::builder(registry).finish()
     }
 
+    /// Starts what runs whether anybody scrapes or not: [background](super::Cached::background)
+    /// sources. Without it they start at the first scrape.
+    ///
+    /// # Panics
+    /// Must be called within a tokio runtime where there are such sources.
+    pub fn start(&self) {
+        self.slots.iter().for_each(|slot| slot.start());
+    }
+
     /// Starts an engine over `registry`.
     pub fn builder(registry: Registry) -> ScrapeEngineBuilder {
         let slot = Slot::new(REGISTRY.into(), Work::registry(registry.clone()));
-        ScrapeEngineBuilder { registry, slots: vec![slot], self_metrics: SelfMetrics::On }
+        ScrapeEngineBuilder {
+            registry,
+            slots: vec![slot],
+            on_error: OnError::Serve,
+            self_metrics: SelfMetrics::On,
+        }
     }
 }
 
 impl Gather for ScrapeEngine {
-    async fn gather(&self, request: ScrapeRequest) -> Scrape {
+    async fn gather(&self, request: ScrapeRequest) -> Result<Scrape, GatherError> {
+        let asked = |slots: &[Arc<Slot>]| -> Vec<_> {
+            slots.iter().filter(|slot| request.wants(slot.name())).cloned().collect()
+        };
         let (registry, sources) = self.slots.split_at(1);
-        let from_sources = Runs::start(sources, request.deadline).reports().await;
+        let (registry, sources) = (asked(registry), asked(sources));
+        let from_sources = Runs::start(&sources, request.deadline).reports().await;
         let deadline = request.deadline.max(Instant::now() + REGISTRY_TIME);
-        let mut reports = Runs::start(registry, deadline).reports().await;
-        reports.extend(from_sources);
+        let from_registry = Runs::start(&registry, deadline).reports().await;
+        let slots = registry.iter().chain(&sources);
+        self.scrape(slots.zip(from_registry.into_iter().chain(from_sources)).collect())
+    }
+
+    fn sources(&self) -> Vec<SourceStatus> {
+        self.slots.iter().map(|slot| slot.status()).collect()
+    }
+}
+
+impl ScrapeEngine {
+    /// Puts the page together.
+    fn scrape(&self, reports: Vec<(&Arc<Slot>, Report)>) -> Result<Scrape, GatherError> {
         let mut families = Vec::new();
         let mut problems = Vec::new();
+        let mut names = Vec::with_capacity(reports.len());
         let mut standings = Vec::with_capacity(reports.len());
-        for (slot, report) in self.slots.iter().zip(reports) {
+        let mut failed = None;
+        for (slot, report) in reports {
+            names.push(slot.name());
             standings.push(slot.note(&report));
-            let Ok(mut yielded) = report.outcome else { continue };
+            let mut yielded = match report.outcome {
+                Ok(yielded) => yielded,
+                Err(failure) => {
+                    failed.get_or_insert((slot.name(), failure));
+                    continue;
+                }
+            };
             problems.append(&mut yielded.problems);
             if slot.name() == REGISTRY {
                 families.append(&mut yielded.families);
@@ -130,15 +185,19 @@ impl Gather for ScrapeEngine {
                 }
             }
         }
+        if let (OnError::Fail, Some((source, failure))) = (self.on_error, failed) {
+            // The text of an error may hold a secret; it is in the log.
+            let (source, cause) = (source.escape_debug(), failure.cause());
+            return Err(GatherError::new(format!("source `{source}` failed: {cause}")));
+        }
         if self.self_metrics == SelfMetrics::On {
-            let names = self.slots.iter().map(|slot| slot.name());
-            families.extend(self_metrics(names, &standings));
+            families.extend(self_metrics(names.into_iter(), &standings));
         }
         let mut scrape = Scrape::new(families);
         for problem in problems {
             scrape.push_problem(problem);
         }
-        scrape
+        Ok(scrape)
     }
 }
 
@@ -154,6 +213,7 @@ impl fmt::Debug for ScrapeEngine {
 pub struct ScrapeEngineBuilder {
     registry: Registry,
     slots: Vec<Slot>,
+    on_error: OnError,
     self_metrics: SelfMetrics,
 }
 
@@ -172,6 +232,12 @@ impl ScrapeEngineBuilder {
     /// is not asked again before it ends.
     pub fn collector(mut self, name: impl Into<String>, collector: impl Collector) -> Self {
         self.slots.push(Slot::new(name.into(), Work::collector(collector)));
+        self
+    }
+
+    /// Chooses what becomes of a scrape when a source fails; by default the others are served.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
         self
     }
 
@@ -201,8 +267,9 @@ impl ScrapeEngineBuilder {
     }
 
     fn finish(self) -> ScrapeEngine {
-        let slots = self.slots.into_iter().map(Arc::new).collect();
-        ScrapeEngine { registry: self.registry, slots, self_metrics: self.self_metrics }
+        let Self { registry, slots, on_error, self_metrics } = self;
+        let slots = slots.into_iter().map(Arc::new).collect();
+        ScrapeEngine { registry, slots, on_error, self_metrics }
     }
 }
 

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use narthex_model::{FamilyBuilder, MetricFamily};
 use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use crate::gather::LastRun;
 
 /// Why the data of a source is not on a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,11 @@ impl Failure {
         Self { cause: Cause::Deadline, text: "not done by the scrape's deadline".into() }
     }
 
+    /// What went wrong, in a word.
+    pub(super) fn cause(&self) -> &'static str {
+        self.cause.as_str()
+    }
+
     /// An earlier run has not ended.
     pub(super) fn hung() -> Self {
         let text = "not started: its run for an earlier scrape still blocks".into();
@@ -87,11 +95,18 @@ pub(super) struct Health {
     failures: [u64; Cause::ALL.len()],
     /// The failure of the last run, so that the same one is not logged again.
     failing: Option<Failure>,
+    /// When the last run ended, and how long it took.
+    last: Option<(Instant, Duration)>,
 }
 
 impl Health {
     /// Takes a run's end down; gives what is new about it, and the failures so far by cause.
-    pub(super) fn note(&mut self, failure: Option<&Failure>) -> (News, [u64; Cause::ALL.len()]) {
+    pub(super) fn note(
+        &mut self,
+        failure: Option<&Failure>,
+        took: Duration,
+    ) -> (News, [u64; Cause::ALL.len()]) {
+        self.last = Some((Instant::now(), took));
         if let Some(failure) = failure {
             self.failures[failure.cause as usize] += 1;
         }
@@ -102,6 +117,13 @@ impl Health {
             self.failing.clone().map_or(News::Recovered, News::Failed)
         };
         (news, self.failures)
+    }
+
+    /// How the last run went.
+    pub(super) fn last(&self) -> Option<LastRun> {
+        let (at, took) = self.last?;
+        let failed = self.failing.as_ref().map(|failure| failure.cause.as_str());
+        Some(LastRun { failed, took, at })
     }
 }
 
@@ -128,6 +150,8 @@ impl News {
 pub(super) struct Standing {
     pub(super) success: bool,
     pub(super) duration: Duration,
+    /// How old the data is, where it is from a cache.
+    pub(super) age: Option<Duration>,
     pub(super) failures: [u64; Cause::ALL.len()],
 }
 
@@ -135,28 +159,37 @@ pub(super) struct Standing {
 pub(super) fn self_metrics<'a>(
     sources: impl Iterator<Item = &'a str>,
     standings: &[Standing],
-) -> [MetricFamily; 3] {
+) -> Vec<MetricFamily> {
     let mut success =
-        MetricFamily::gauge("narthex_source_success", "Whether the source's data is on this page.")
+        MetricFamily::gauge("narthex_source_success", "Whether the source's last run succeeded.")
             .label_names(["source"]);
     let mut duration = MetricFamily::gauge(
         "narthex_source_duration_seconds",
-        "How long this scrape waited for the source.",
+        "How long the source took, or was waited for.",
+    )
+    .label_names(["source"]);
+    let mut age = MetricFamily::gauge(
+        "narthex_source_age_seconds",
+        "How old the data of a cached source is.",
     )
     .label_names(["source"]);
     let mut failures = MetricFamily::counter(
         "narthex_source_failures_total",
-        "Scrapes that lack the source's data, by cause.",
+        "Scrapes that lack the source's data or show older data instead, by cause.",
     )
     .label_names(["source", "cause"]);
     for (source, standing) in sources.zip(standings) {
         success.push([source], standing.success);
         duration.push([source], standing.duration.as_secs_f64());
+        if let Some(kept) = standing.age {
+            age.push([source], kept.as_secs_f64());
+        }
         for cause in Cause::ALL {
             failures.push([source, cause.as_str()], standing.failures[cause as usize]);
         }
     }
-    [success, duration, failures].map(built)
+    let families = [success, duration, age, failures].map(built);
+    families.into_iter().filter(|family| !family.is_empty()).collect()
 }
 
 fn built(family: FamilyBuilder) -> MetricFamily {

@@ -1,7 +1,7 @@
 //! Runs of sources: started together, ended by the deadline.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use narthex_core::{Collector, Registry};
@@ -10,9 +10,11 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
+use super::cached::Keeping;
 use super::context::ScrapeContext;
 use super::health::{Failure, Health, Standing};
 use super::source::{DynSource, Source};
+use crate::gather::SourceStatus;
 
 /// A source with what is known of its earlier runs.
 pub(super) struct Slot {
@@ -34,6 +36,8 @@ pub(super) enum Work {
 pub(super) struct Yield {
     pub(super) families: Vec<MetricFamily>,
     pub(super) problems: Vec<Problem>,
+    /// Where the data is from a cache.
+    pub(super) kept: Option<Keeping>,
 }
 
 /// How a run ended, and how long the scrape waited for it.
@@ -59,7 +63,7 @@ impl Work {
         Self::Blocking(Arc::new(move || {
             let scrape = registry.gather();
             let problems = scrape.problems().to_vec();
-            Yield { families: scrape.into_families(), problems }
+            Yield { families: scrape.into_families(), problems, kept: None }
         }))
     }
 }
@@ -74,14 +78,35 @@ impl Slot {
         &self.name
     }
 
+    /// Gets ready for the first scrape.
+    pub(super) fn start(&self) {
+        if let Work::Async(source) = &self.work {
+            source.start_dyn();
+        }
+    }
+
     /// Takes a run's end down, and logs it where it is news.
     pub(super) fn note(&self, report: &Report) -> Standing {
-        let failure = report.outcome.as_ref().err();
-        let (news, failures) =
-            self.health.lock().unwrap_or_else(PoisonError::into_inner).note(failure);
+        let kept = report.outcome.as_ref().ok().and_then(|yielded| yielded.kept.as_ref());
+        let failure = match (&report.outcome, kept) {
+            (Err(failure), _) => Some(failure),
+            (Ok(_), kept) => kept.and_then(|kept| kept.failure.as_ref()),
+        };
+        // What a cache gives took as long as it took when it was fetched.
+        let duration = kept.map_or(report.duration, |kept| kept.took);
+        let (news, failures) = self.health().note(failure, duration);
         // After the lock is gone, for a log subscriber may be anything.
         news.log(&self.name);
-        Standing { success: failure.is_none(), duration: report.duration, failures }
+        let age = kept.map(|kept| kept.age);
+        Standing { success: failure.is_none(), duration, age, failures }
+    }
+
+    pub(super) fn status(&self) -> SourceStatus {
+        SourceStatus { name: self.name.clone(), last: self.health().last() }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One run, from start to end. Dropping `_running` is what tells that it is over.
@@ -98,8 +123,9 @@ impl Slot {
                 // The error is turned into text here, within the source's own task, for its code
                 // may panic as well.
                 source.collect_boxed(&context).await.map_err(|error| Failure::error(&*error))?;
+                let kept = context.kept().transpose()?;
                 let families = context.finish().map_err(|error| Failure::error(&error))?;
-                Ok(Yield { families, problems: Vec::new() })
+                Ok(Yield { families, problems: Vec::new(), kept })
             }
             Work::Blocking(collect) => {
                 let collect = collect.clone();

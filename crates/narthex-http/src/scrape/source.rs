@@ -50,11 +50,19 @@ pub trait Source: Send + Sync + 'static {
     /// An error costs the source's own data; its text goes to the log, its cause to
     /// `narthex_source_failures_total`.
     fn collect(&self, scrape: &ScrapeContext) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Is called once before the first scrape where the engine is
+    /// [started](crate::ScrapeEngine::start), within its runtime; by default it does nothing.
+    fn start(&self) {}
 }
 
 impl<S: Source> Source for Arc<S> {
     fn collect(&self, scrape: &ScrapeContext) -> impl Future<Output = Result<(), BoxError>> + Send {
         (**self).collect(scrape)
+    }
+
+    fn start(&self) {
+        (**self).start();
     }
 }
 
@@ -186,6 +194,8 @@ pub(super) trait DynSource: Send + Sync + 'static {
         &'a self,
         scrape: &'a ScrapeContext,
     ) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>>;
+
+    fn start_dyn(&self);
 }
 
 impl<S: Source> DynSource for S {
@@ -194,5 +204,9 @@ impl<S: Source> DynSource for S {
         scrape: &'a ScrapeContext,
     ) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>> {
         Box::pin(self.collect(scrape))
+    }
+
+    fn start_dyn(&self) {
+        self.start();
     }
 }

@@ -1,6 +1,5 @@
 //! One gather for all who wait at the same time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use narthex_model::{Column, Scrape};
@@ -10,14 +9,20 @@ use tokio::time::Instant;
 
 use super::Refusal;
 use super::self_metrics::SelfMetrics;
-use crate::gather::{DynGather, ScrapeRequest};
+use crate::gather::{DynGather, GatherError, ScrapeRequest, Selection, SourceStatus};
 
-/// What is gathered, and the gather that is under way, if any.
+/// What is gathered, and the gathers that are under way.
 pub(super) struct Flights {
     gather: Arc<dyn DynGather>,
     metrics: Arc<SelfMetrics>,
-    current: Mutex<Weak<Flight>>,
-    started: AtomicU64,
+    most: usize,
+    board: Mutex<Board>,
+}
+
+#[derive(Default)]
+struct Board {
+    under_way: Vec<Weak<Flight>>,
+    started: u64,
 }
 
 /// A gather in a task of its own.
@@ -25,10 +30,13 @@ pub(super) struct Flights {
 /// Those who wait for it own it together: the first of them may leave without harm to the others,
 /// and when the last one leaves, the gather ends.
 pub(super) struct Flight {
+    selection: Selection,
     deadline: Instant,
-    landed: watch::Receiver<Option<Arc<Gathered>>>,
+    landed: watch::Receiver<Option<Landed>>,
     task: AbortHandle,
 }
+
+type Landed = Result<Arc<Gathered>, GatherError>;
 
 /// The result of a gather, for all formats.
 pub(super) struct Gathered {
@@ -39,33 +47,54 @@ pub(super) struct Gathered {
 }
 
 impl Flights {
-    pub(super) fn new(gather: Arc<dyn DynGather>, metrics: Arc<SelfMetrics>) -> Self {
-        Self { gather, metrics, current: Mutex::default(), started: AtomicU64::new(0) }
+    pub(super) fn new(gather: Arc<dyn DynGather>, metrics: Arc<SelfMetrics>, most: usize) -> Self {
+        Self { gather, metrics, most, board: Mutex::default() }
     }
 
     pub(super) fn gather(&self) -> Arc<dyn DynGather> {
         self.gather.clone()
     }
 
-    /// Joins the gather under way, or starts one.
-    pub(super) fn join(&self, deadline: Instant) -> Arc<Flight> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = current.upgrade().filter(|flight| flight.is_under_way()) {
-            return flight;
+    pub(super) fn sources(&self) -> Vec<SourceStatus> {
+        self.gather.source_statuses()
+    }
+
+    /// Joins the gather of these sources that is under way, or starts one.
+    pub(super) fn join(
+        &self,
+        selection: &Selection,
+        deadline: Instant,
+    ) -> Result<Arc<Flight>, Refusal> {
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flying = Vec::with_capacity(board.under_way.len());
+        flying.extend(board.under_way.iter().filter_map(Weak::upgrade).filter(|f| f.is_flying()));
+        let joined = flying.iter().find(|flight| flight.takes(selection)).cloned();
+        if let Some(flight) = joined {
+            return Ok(flight);
         }
-        // Relaxed: the lock orders the numbers.
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        if flying.len() >= self.most {
+            return Err(Refusal::Crowded);
+        }
+        let number = board.started;
+        board.started += 1;
+        let flight = Arc::new(self.start(number, selection, deadline));
+        board.under_way = flying.iter().chain([&flight]).map(Arc::downgrade).collect();
+        Ok(flight)
+    }
+
+    fn start(&self, number: u64, selection: &Selection, deadline: Instant) -> Flight {
         let (gather, metrics) = (self.gather.clone(), self.metrics.clone());
         let (land, landed) = watch::channel(None);
+        let request = ScrapeRequest::new(deadline).selecting(selection.clone());
         let task = tokio::spawn(async move {
-            let scrape = gather.gather_boxed(ScrapeRequest::new(deadline)).await;
-            let scrape = metrics.note(scrape);
-            let gathered = Gathered { number, at: Instant::now(), scrape };
-            land.send_replace(Some(Arc::new(gathered)));
+            let scrape = gather.gather_boxed(request).await;
+            let landed = scrape.map(|scrape| {
+                let (at, scrape) = (Instant::now(), metrics.note(scrape));
+                Arc::new(Gathered { number, at, scrape })
+            });
+            land.send_replace(Some(landed));
         });
-        let flight = Arc::new(Flight { deadline, landed, task: task.abort_handle() });
-        *current = Arc::downgrade(&flight);
-        flight
+        Flight { selection: selection.clone(), deadline, landed, task: task.abort_handle() }
     }
 }
 
@@ -74,20 +103,23 @@ impl Flight {
     pub(super) async fn landed(&self) -> Result<Arc<Gathered>, Refusal> {
         let mut landed = self.landed.clone();
         match landed.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(gathered)) => Ok(gathered.clone()),
+            Ok(Some(Ok(gathered))) => Ok(gathered.clone()),
+            Ok(Some(Err(error))) => Err(Refusal::Failed(error.to_string().into())),
             // The sender is gone, so the task panicked: it is not aborted while somebody waits.
             _ => {
                 tracing::error!("a gather panicked");
-                Err(Refusal::Failed)
+                Err(Refusal::Failed("the scrape failed".into()))
             }
         }
     }
 
-    /// Whether it is worth joining: one that panicked or outlived its deadline is not.
-    fn is_under_way(&self) -> bool {
-        self.landed.has_changed().is_ok()
-            && self.landed.borrow().is_none()
-            && Instant::now() < self.deadline
+    fn is_flying(&self) -> bool {
+        self.landed.has_changed().is_ok() && self.landed.borrow().is_none()
+    }
+
+    /// Whether it is worth joining: one that outlived its deadline is not.
+    fn takes(&self, selection: &Selection) -> bool {
+        self.selection == *selection && Instant::now() < self.deadline
     }
 }
 

@@ -1,40 +1,78 @@
-//! The encoded pages: at most two of a kind, shared by all who read them.
+//! Encoded pages: at most two of a kind, shared by all who read them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use narthex_format::Format;
+use bytes::BytesMut;
+use narthex_format::{Encoder, Format};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::Refusal;
+use super::chunks::{ChunkWriter, Chunks};
+use super::coding::Coding;
 use super::flight::Gathered;
-use super::negotiate::Coding;
+use super::query::Filter;
+use super::readers::{Reader, Readers};
+use super::self_metrics::SelfMetrics;
+use crate::gather::Selection;
 
-/// How a scrape is rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a scrape is made into.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Variant {
     pub(super) format: Format,
     pub(super) coding: Coding,
+    pub(super) selection: Selection,
+    pub(super) filter: Option<Arc<Filter>>,
 }
 
+impl Variant {
+    /// Whether it is one of few: those that show everything.
+    fn is_whole(&self) -> bool {
+        self.selection == Selection::All && self.filter.is_none()
+    }
+}
+
+/// There are as many partial pages as there are queries, so that no more than these are kept.
+const MOST_PARTIAL: usize = 8;
+
 /// The pages of all variants that were asked for so far.
-#[derive(Default)]
-pub(super) struct AllPages(Mutex<Vec<(Variant, Pages)>>);
+pub(super) struct AllPages {
+    all: Mutex<Vec<(Variant, Pages)>>,
+    metrics: Arc<SelfMetrics>,
+}
 
 impl AllPages {
-    pub(super) fn of(&self, variant: Variant) -> Pages {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, pages)) = all.iter().find(|(known, _)| *known == variant) {
-            return pages.clone();
+    pub(super) fn new(metrics: Arc<SelfMetrics>) -> Self {
+        Self { all: Mutex::default(), metrics }
+    }
+
+    pub(super) fn of(&self, variant: &Variant) -> Result<Pages, Refusal> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.iter().position(|(known, _)| known == variant) {
+            // The order is that of the last use.
+            let found = all.remove(known);
+            let pages = found.1.clone();
+            all.push(found);
+            return Ok(pages);
         }
-        let slots = Slots { variant, pages: [None, None] };
+        if !variant.is_whole() {
+            let partial = all.iter().filter(|(variant, _)| !variant.is_whole()).count();
+            if partial >= MOST_PARTIAL {
+                let idle =
+                    all.iter().position(|(variant, pages)| !variant.is_whole() && pages.are_idle());
+                all.remove(idle.ok_or(Refusal::Busy)?);
+            }
+        }
+        let slots = Slots {
+            variant: variant.clone(),
+            pages: [None, None],
+            encoder: None,
+            metrics: self.metrics.clone(),
+        };
         let pages = Pages(Arc::new(tokio::sync::Mutex::new(slots)));
-        all.push((variant, pages.clone()));
-        pages
+        all.push((variant.clone(), pages.clone()));
+        Ok(pages)
     }
 }
 
@@ -47,10 +85,14 @@ pub(super) struct Pages(Arc<tokio::sync::Mutex<Slots>>);
 struct Slots {
     variant: Variant,
     pages: [Option<Page>; 2],
+    /// Kept for its buffers.
+    encoder: Option<Encoder>,
+    metrics: Arc<SelfMetrics>,
 }
 
 struct Page {
-    bytes: Bytes,
+    chunks: Arc<Chunks>,
+    readers: Readers,
     gather: u64,
     gathered_at: Instant,
 }
@@ -64,98 +106,124 @@ const LINES_AT_ONCE: usize = 1_000;
 
 impl Pages {
     /// What a request gets that could not have a page of its own whatever was gathered.
-    pub(super) fn answer_if_all_are_read(&self) -> Option<Result<Bytes, Refusal>> {
+    pub(super) fn answer_if_all_are_read(&self, until: Instant) -> Option<Result<Reader, Refusal>> {
         // Where the lock is taken, somebody found a free page and writes it now.
-        let slots = self.0.try_lock().ok()?;
-        slots.free().is_none().then(|| slots.youngest())
+        let mut slots = self.0.try_lock().ok()?;
+        if slots.make_free() { None } else { Some(slots.youngest(until)) }
     }
 
     /// The page of a scrape, encoded unless somebody did it already.
     ///
     /// When the caller gives up, the page is finished all the same, for those who wait for it.
-    pub(super) async fn page(&self, gathered: Arc<Gathered>) -> Result<Bytes, Refusal> {
-        let slots = self.0.clone().lock_owned().await;
+    pub(super) async fn page(
+        &self,
+        gathered: Arc<Gathered>,
+        until: Instant,
+    ) -> Result<Reader, Refusal> {
+        let mut slots = self.0.clone().lock_owned().await;
         if let Some(page) = slots.page_of(gathered.number) {
-            return Ok(page);
+            return Ok(page.admit(until));
         }
-        if slots.free().is_none() {
-            return slots.youngest();
+        if !slots.make_free() {
+            return slots.youngest(until);
         }
         if gathered.lines() <= LINES_AT_ONCE {
-            return Ok(encode(slots, &gathered));
+            return Ok(encode(slots, &gathered, until));
         }
-        tokio::task::spawn_blocking(move || encode(slots, &gathered)).await.map_err(|error| {
+        let encoded = tokio::task::spawn_blocking(move || encode(slots, &gathered, until)).await;
+        encoded.map_err(|error| {
             tracing::error!(%error, "encoding a page failed");
-            Refusal::Failed
+            Refusal::Failed("the scrape failed".into())
         })
+    }
+
+    /// Whether nobody waits for a page and none is read.
+    fn are_idle(&self) -> bool {
+        // Ours is the only handle, so nobody can come by another before the board is unlocked.
+        Arc::strong_count(&self.0) == 1
+            && self.0.try_lock().is_ok_and(|mut slots| slots.pages.iter_mut().all(Slots::is_free))
     }
 }
 
 impl Slots {
     /// The page of this gather or a later one.
-    fn page_of(&self, gather: u64) -> Option<Bytes> {
-        let page = self.pages.iter().flatten().find(|page| page.gather >= gather)?;
-        Some(page.bytes.clone())
+    fn page_of(&mut self, gather: u64) -> Option<&mut Page> {
+        self.pages.iter_mut().flatten().find(|page| page.gather >= gather)
     }
 
-    /// A place that nobody reads from; one with a buffer to use again where there is one.
-    fn free(&self) -> Option<usize> {
-        let nobody_reads = |page: &Page| page.bytes.is_empty() || page.bytes.is_unique();
-        let used = self.pages.iter().position(|page| page.as_ref().is_some_and(nobody_reads));
-        used.or_else(|| self.pages.iter().position(Option::is_none))
+    /// Whether there is a place that nobody reads from, after taking one back where that is fair.
+    fn make_free(&mut self) -> bool {
+        if self.pages.iter_mut().any(Self::is_free) {
+            return true;
+        }
+        let mut pages: Vec<_> = self.pages.iter().flatten().collect();
+        pages.sort_by_key(|page| page.gather);
+        let revoked = pages.into_iter().find_map(|page| page.readers.revoke());
+        self.metrics.note_revoked(revoked.unwrap_or(0));
+        revoked.is_some()
     }
 
-    fn youngest(&self) -> Result<Bytes, Refusal> {
-        let page = self.pages.iter().flatten().max_by_key(|page| page.gather);
+    fn is_free(place: &mut Option<Page>) -> bool {
+        place.as_mut().is_none_or(Page::is_unread)
+    }
+
+    fn youngest(&mut self, until: Instant) -> Result<Reader, Refusal> {
+        let page = self.pages.iter_mut().flatten().max_by_key(|page| page.gather);
         page.filter(|page| page.gathered_at.elapsed() < FRESH)
-            .map(|page| page.bytes.clone())
+            .map(|page| page.admit(until))
             .ok_or(Refusal::Busy)
     }
 
-    /// The buffer of a free place.
-    ///
-    /// Frees the other place too where nobody reads from it, for one buffer is enough then.
-    fn take_buffer(&mut self) -> BytesMut {
-        let buffer = self.free().and_then(|at| self.pages[at].take()).map(Page::into_buffer);
-        if let Some(idle) = self.free() {
-            self.pages[idle] = None;
+    /// The memory of the pages that nobody reads; one of them is enough.
+    fn take_spare(&mut self) -> Vec<BytesMut> {
+        let mut spare = Vec::new();
+        for place in &mut self.pages {
+            if let Some(page) = place.take_if(|page| page.is_unread())
+                && spare.is_empty()
+            {
+                spare = page.into_spare();
+            }
         }
-        buffer.unwrap_or_default()
+        spare
     }
 
-    fn put(&mut self, page: Page) {
-        let at = self.pages.iter().position(Option::is_none);
-        self.pages[at.expect("the page's buffer left its place empty")] = Some(page);
+    fn put(&mut self, page: Page) -> &mut Page {
+        let place = self.pages.iter_mut().find(|place| place.is_none());
+        place.expect("a free place was made").insert(page)
     }
 }
 
 impl Page {
-    fn into_buffer(self) -> BytesMut {
-        const SPARE: usize = 64 * 1024;
-        let enough = 4 * self.bytes.len() + SPARE;
-        let mut buffer = self.bytes.try_into_mut().unwrap_or_default();
-        buffer.clear();
-        // A page that was large once does not keep its memory for ever.
-        if buffer.capacity() <= enough { buffer } else { BytesMut::new() }
+    fn admit(&mut self, until: Instant) -> Reader {
+        self.readers.admit(&self.chunks, until)
+    }
+
+    fn is_unread(&mut self) -> bool {
+        // Readers hold the chunks, and come by them through this page only.
+        Arc::get_mut(&mut self.chunks).is_some()
+    }
+
+    fn into_spare(self) -> Vec<BytesMut> {
+        Arc::into_inner(self.chunks).map(Chunks::into_spare).unwrap_or_default()
     }
 }
 
-fn encode(mut slots: OwnedMutexGuard<Slots>, gathered: &Gathered) -> Bytes {
-    let Variant { format, coding } = slots.variant;
-    let mut buffer = slots.take_buffer();
-    let scrape = &gathered.scrape;
-    match coding {
-        Coding::Identity => format.encode(scrape, &mut buffer),
-        Coding::Gzip => {
-            // Level 1 costs a ninth of level 6 and gives little more than half its ratio, which is
-            // the better bargain on a local network.
-            let mut gzip = GzEncoder::new(buffer.writer(), Compression::fast());
-            let written = format.write(scrape, &mut gzip).and_then(|()| gzip.finish());
-            buffer = written.expect("writing to memory does not fail").into_inner();
-        }
-    }
-    let bytes = buffer.freeze();
-    let page = Page { bytes: bytes.clone(), gather: gathered.number, gathered_at: gathered.at };
-    slots.put(page);
-    bytes
+fn encode(mut slots: OwnedMutexGuard<Slots>, gathered: &Gathered, until: Instant) -> Reader {
+    let Variant { format, coding, .. } = slots.variant;
+    let filtered = slots.variant.filter.as_ref().map(|filter| filter.apply(&gathered.scrape));
+    let scrape = filtered.as_ref().unwrap_or(&gathered.scrape);
+    let mut encoder = slots.encoder.take().unwrap_or_else(|| Encoder::new(format));
+    let mut page = coding.compressor(ChunkWriter::new(slots.take_spare()));
+    let page = encoder
+        .encode(scrape, |chunk| page.write_all(chunk))
+        .and_then(|()| page.finish())
+        .expect("writing to memory does not fail");
+    slots.encoder = Some(encoder);
+    let page = Page {
+        chunks: Arc::new(page.finish()),
+        readers: Readers::default(),
+        gather: gathered.number,
+        gathered_at: gathered.at,
+    };
+    slots.put(page).admit(until)
 }

@@ -1,15 +1,12 @@
 //! What the service says about itself.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use http::StatusCode;
 use narthex_model::{FamilyError, MetricFamily, Problem, Scrape};
 
-/// The statuses a scrape can end with; all of them are on the page from the start.
-const STATUSES: [StatusCode; 3] =
-    [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
+use super::Refusal;
 
 /// So many distinct problems are logged at most, and remembered for it.
 const MOST_LOGGED: usize = 1_000;
@@ -17,9 +14,11 @@ const MOST_LOGGED: usize = 1_000;
 // Relaxed throughout: the numbers stand alone, nothing is read on their strength.
 pub(super) struct SelfMetrics {
     on_page: bool,
-    answered: [AtomicU64; STATUSES.len()],
+    answered: AtomicU64,
+    refused: [AtomicU64; Refusal::KINDS.len()],
     in_flight: AtomicU64,
     gathers: AtomicU64,
+    revoked: AtomicU64,
     problems: AtomicU64,
     logged: Mutex<HashSet<String>>,
 }
@@ -28,9 +27,11 @@ impl SelfMetrics {
     pub(super) fn new(on_page: bool) -> Self {
         Self {
             on_page,
-            answered: Default::default(),
+            answered: AtomicU64::new(0),
+            refused: Default::default(),
             in_flight: AtomicU64::new(0),
             gathers: AtomicU64::new(0),
+            revoked: AtomicU64::new(0),
             problems: AtomicU64::new(0),
             logged: Mutex::default(),
         }
@@ -40,6 +41,11 @@ impl SelfMetrics {
     pub(super) fn begin(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self)
+    }
+
+    /// Takes note of responses that were broken off for the sake of others.
+    pub(super) fn note_revoked(&self, responses: u64) {
+        self.revoked.fetch_add(responses, Ordering::Relaxed);
     }
 
     /// Takes note of a gather, and puts these metrics on the page where they are wanted.
@@ -82,15 +88,31 @@ impl SelfMetrics {
         }
     }
 
-    fn families(&self) -> Result<[MetricFamily; 4], FamilyError> {
+    fn families(&self) -> Result<Vec<MetricFamily>, FamilyError> {
+        let mut by_code = BTreeMap::from([(200, self.answered.load(Ordering::Relaxed))]);
+        let mut refused = MetricFamily::counter(
+            "narthex_scrapes_refused_total",
+            "Scrapes that got no page, by reason.",
+        )
+        .label_names(["reason"]);
+        for ((reason, status), count) in Refusal::KINDS.iter().zip(&self.refused) {
+            let count = count.load(Ordering::Relaxed);
+            *by_code.entry(status.as_u16()).or_default() += count;
+            refused.push([*reason], count);
+        }
         let mut scrapes = MetricFamily::counter(
             "narthex_scrapes_total",
             "Scrapes answered, by HTTP status code.",
         )
         .label_names(["code"]);
-        for (status, answered) in STATUSES.iter().zip(&self.answered) {
-            scrapes.push([status.as_str()], answered.load(Ordering::Relaxed));
+        for (status, count) in by_code {
+            scrapes.push([status.to_string()], count);
         }
+        let revoked = MetricFamily::counter(
+            "narthex_responses_revoked_total",
+            "Responses broken off because their readers were too slow while others waited.",
+        )
+        .sample([""; 0], self.revoked.load(Ordering::Relaxed));
         let in_flight =
             MetricFamily::gauge("narthex_scrapes_in_flight", "Scrapes being answered now.")
                 .sample([""; 0], self.in_flight.load(Ordering::Relaxed));
@@ -104,7 +126,12 @@ impl SelfMetrics {
             "Families or series that had to be left out of a page.",
         )
         .sample([""; 0], self.problems.load(Ordering::Relaxed));
-        Ok([scrapes.build()?, in_flight.build()?, gathers.build()?, problems.build()?])
+        let families = [scrapes, refused, in_flight, gathers, revoked, problems];
+        let mut built = Vec::with_capacity(families.len());
+        for family in families {
+            built.push(family.build()?);
+        }
+        Ok(built)
     }
 }
 
@@ -113,10 +140,12 @@ pub(super) struct InFlight<'a>(&'a SelfMetrics);
 
 impl InFlight<'_> {
     /// Counts the answer; a scrape that is given up has none.
-    pub(super) fn end(self, status: StatusCode) {
-        if let Some(at) = STATUSES.iter().position(|known| *known == status) {
-            self.0.answered[at].fetch_add(1, Ordering::Relaxed);
-        }
+    pub(super) fn end(self, outcome: Result<(), &Refusal>) {
+        let count = match outcome {
+            Ok(()) => &self.0.answered,
+            Err(refusal) => &self.0.refused[refusal.kind()],
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 }
 

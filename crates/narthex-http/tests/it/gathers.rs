@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use narthex_http::{Gather, ScrapeRequest};
+use narthex_http::{Gather, GatherError, ScrapeRequest};
 use narthex_model::{MetricFamily, Scrape};
 use tokio::sync::{Notify, Semaphore};
 
@@ -11,8 +11,8 @@ use tokio::sync::{Notify, Semaphore};
 pub(crate) struct Fixed(pub(crate) Scrape);
 
 impl Gather for Fixed {
-    async fn gather(&self, _request: ScrapeRequest) -> Scrape {
-        self.0.clone()
+    async fn gather(&self, _request: ScrapeRequest) -> Result<Scrape, GatherError> {
+        Ok(self.0.clone())
     }
 }
 
@@ -66,12 +66,12 @@ impl Gated {
 }
 
 impl Gather for Gated {
-    async fn gather(&self, _request: ScrapeRequest) -> Scrape {
+    async fn gather(&self, _request: ScrapeRequest) -> Result<Scrape, GatherError> {
         let number = self.0.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let mut unfinished = Unfinished(Some(&self.0.dropped));
         self.0.pass.acquire().await.unwrap().forget();
         unfinished.0 = None;
-        Scrape::new(vec![gauge("gather_number", number as f64)])
+        Ok(Scrape::new(vec![gauge("gather_number", number as f64)]))
     }
 }
 

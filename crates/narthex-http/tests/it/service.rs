@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use narthex_core::Registry;
-use narthex_http::{Body, Gather, MetricsService, ResponseFuture, ScrapeRequest};
+use narthex_http::{Body, Gather, GatherError, MetricsService, ResponseFuture, ScrapeRequest};
 use narthex_model::{MetricFamily, MetricName, Problem, Scrape};
 use tokio::time::Instant;
 use tower_service::Service;
@@ -197,9 +197,9 @@ async fn a_large_page_does_not_occupy_the_runtime() {
 struct Timed(Mutex<Vec<Duration>>);
 
 impl Gather for Timed {
-    async fn gather(&self, request: ScrapeRequest) -> Scrape {
+    async fn gather(&self, request: ScrapeRequest) -> Result<Scrape, GatherError> {
         self.0.lock().unwrap().push(request.deadline - Instant::now());
-        Scrape::default()
+        Ok(Scrape::default())
     }
 }
 
@@ -253,9 +253,9 @@ async fn a_gather_past_its_deadline_is_not_joined() {
 struct Moody(AtomicBool);
 
 impl Gather for Moody {
-    async fn gather(&self, _request: ScrapeRequest) -> Scrape {
+    async fn gather(&self, _request: ScrapeRequest) -> Result<Scrape, GatherError> {
         assert!(self.0.swap(true, Ordering::SeqCst), "the first time is too much");
-        Scrape::default()
+        Ok(Scrape::default())
     }
 }
 
@@ -333,4 +333,212 @@ fn the_service_goes_where_a_router_wants_it() {
     {
     }
     check(MetricsService::new(Registry::new()));
+}
+
+async fn ask_uri(service: &MetricsService, uri: &str) -> (StatusCode, String) {
+    let response = service.clone().call(Request::get(uri).body(()).unwrap()).await.unwrap();
+    (response.status(), String::from_utf8(bytes(response).await).unwrap())
+}
+
+#[tokio::test]
+async fn only_the_formats_that_are_offered_are_served() {
+    use narthex_format::{Escaping, Format, TextVersion};
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8; \
+                                escaping=underscores";
+    const PROTOBUF: &str = "application/vnd.google.protobuf; \
+                            proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    const V1: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores";
+    const V0: &str = "text/plain; version=0.0.4; charset=utf-8";
+    // As Prometheus 3 asks.
+    let accept = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+                  encoding=delimited;q=0.7,application/openmetrics-text;version=1.0.0;q=0.6,\
+                  text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    let text_v1 = Format::Text { version: TextVersion::V1_0_0, escaping: Escaping::Underscores };
+    for (offered, accept, expected) in [
+        (&Format::OFFERED[..], accept, PROTOBUF),
+        (&Format::OFFERED[..], "", V0),
+        (&[Format::TEXT, Format::OPEN_METRICS][..], accept, OPEN_METRICS),
+        (&[Format::TEXT, text_v1][..], accept, V1),
+        (&[Format::TEXT][..], accept, V0),
+        (&[Format::OPEN_METRICS][..], "text/plain", OPEN_METRICS),
+        (&[][..], accept, V0),
+    ] {
+        let service = MetricsService::new(small()).formats(offered.iter().copied());
+        let response = ask(&service, &[("accept", accept)]).await.unwrap();
+        assert_eq!(response.headers()["content-type"], expected, "{accept}");
+    }
+}
+
+#[cfg(feature = "zstd")]
+#[tokio::test]
+async fn a_page_is_compressed_with_zstd_for_those_who_ask() {
+    let service = MetricsService::new(large()).without_self_metrics();
+    let plain = bytes(scrape(&service).await).await;
+    let response = ask(&service, &[("accept-encoding", "gzip, zstd")]).await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "zstd");
+    let text = zstd::decode_all(&*bytes(response).await).unwrap();
+    assert!(text == plain, "the page is not the same after its way through zstd");
+}
+
+/// Two sources, each with a family, over an empty registry.
+fn engine() -> narthex_http::ScrapeEngine {
+    let source = |name: &'static str| {
+        move |_: narthex_http::ScrapeContext| async move {
+            let family = MetricFamily::gauge(name, "A gauge.").label_names(["zone"]);
+            family.sample(["a"], 1_u64).sample(["b"], 2_u64).build()
+        }
+    };
+    let engine = narthex_http::ScrapeEngine::builder(Registry::new());
+    let engine = engine.source("one", source("first")).source("two", source("second"));
+    engine.without_self_metrics().build().unwrap()
+}
+
+fn samples(page: &str) -> Vec<&str> {
+    page.lines().filter(|line| !line.starts_with('#')).collect()
+}
+
+#[tokio::test]
+async fn b26_c10_the_query_chooses_sources_families_and_series() {
+    let service = MetricsService::new(engine()).without_self_metrics();
+    for (query, expected) in [
+        (
+            "",
+            &[
+                "first{zone=\"a\"} 1",
+                "first{zone=\"b\"} 2",
+                "second{zone=\"a\"} 1",
+                "second{zone=\"b\"} 2",
+            ][..],
+        ),
+        ("?name[]=first", &["first{zone=\"a\"} 1", "first{zone=\"b\"} 2"]),
+        ("?name%5B%5D=first&zone=b", &["first{zone=\"b\"} 2"]),
+        ("?collect[]=two&zone=a", &["second{zone=\"a\"} 1"]),
+        ("?exclude[]=two&zone=a", &["first{zone=\"a\"} 1"]),
+        ("?zone=c", &[]),
+        ("?name[]=unknown", &[]),
+    ] {
+        let (status, page) = ask_uri(&service, &format!("/metrics{query}")).await;
+        assert_eq!((status, samples(&page)), (StatusCode::OK, expected.to_vec()), "{query}");
+    }
+    let unfiltered = service.without_filters();
+    let (status, page) = ask_uri(&unfiltered, "/metrics?bad&collect[]=none").await;
+    assert_eq!((status, samples(&page).len()), (StatusCode::OK, 4));
+}
+
+#[tokio::test]
+async fn c10_a_malformed_query_is_refused_with_the_reason_and_counted() {
+    let service = MetricsService::new(engine());
+    for (query, reason) in [
+        ("bad", "query parameter `bad` has no value: write `label=value`\n"),
+        ("collect[]=three", "there is no source called `three`\n"),
+        ("exclude[]=%00", "there is no source called `\\0`\n"),
+    ] {
+        let (status, text) = ask_uri(&service, &format!("/metrics?{query}")).await;
+        assert_eq!((status, text.as_str()), (StatusCode::BAD_REQUEST, reason));
+    }
+    let text = page(&service).await;
+    assert!(text.contains("narthex_scrapes_total{code=\"400\"} 3\n"), "{text}");
+    assert!(text.contains("narthex_scrapes_refused_total{reason=\"query\"} 3\n"), "{text}");
+    assert!(text.contains("narthex_gathers_total 1\n"), "nothing was gathered for them: {text}");
+}
+
+#[tokio::test]
+async fn c15_filters_do_not_change_what_is_cached() {
+    use narthex_http::{Cached, ScrapeContext, ScrapeEngine};
+    let source = |scrape: ScrapeContext| async move {
+        let zones = scrape.gauge_family("load", "Load.", ["zone"]);
+        zones.set(["a"], 1.0);
+        zones.set(["b"], 2.0);
+    };
+    let cached = Cached::new(source, Duration::from_secs(60));
+    let engine = ScrapeEngine::builder(Registry::new()).source("load", cached);
+    let engine = engine.without_self_metrics().build().unwrap();
+    let service = MetricsService::new(engine).without_self_metrics();
+    // A filtered scrape comes first, and the cache is whole all the same.
+    assert_eq!(samples(&ask_uri(&service, "/metrics?zone=a").await.1), ["load{zone=\"a\"} 1"]);
+    assert_eq!(samples(&ask_uri(&service, "/metrics").await.1).len(), 2);
+    assert_eq!(samples(&ask_uri(&service, "/metrics?zone=b").await.1), ["load{zone=\"b\"} 2"]);
+}
+
+#[tokio::test]
+async fn filtered_pages_are_read_at_the_same_time_within_a_bound() {
+    let service = MetricsService::new(engine());
+    let uri = |at: usize| format!("/metrics?name[]=first&zone=z{at}");
+    let mut held = Vec::new();
+    for at in 0..8 {
+        let request = Request::get(uri(at)).body(()).unwrap();
+        held.push(service.clone().call(request).await.unwrap());
+    }
+    // These are empty pages, which nobody has to read: all of them can be replaced.
+    assert_eq!(ask_uri(&service, &uri(8)).await.0, StatusCode::OK);
+    let mut held = Vec::new();
+    for at in 0..8 {
+        let uri = format!("/metrics?zone=a&zone=z{at}");
+        let request = Request::get(uri).body(()).unwrap();
+        held.push(service.clone().call(request).await.unwrap());
+    }
+    let (status, _) = ask_uri(&service, "/metrics?zone=b").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "eight filtered pages are being read");
+    assert_eq!(ask_uri(&service, "/metrics").await.0, StatusCode::OK, "whole ones are not");
+    drop(held);
+    assert_eq!(ask_uri(&service, "/metrics?zone=b").await.0, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn gathers_in_flight_are_limited_and_the_refused_are_told_when_to_come_again() {
+    let gate = Gated::new();
+    let service = MetricsService::new(gate.clone()).max_gathers(1);
+    let mut first = ask(&service, &[("x-prometheus-scrape-timeout-seconds", "2")]);
+    assert!(poll(&mut first).is_pending());
+    let mut same = ask(&service, &[]);
+    assert!(poll(&mut same).is_pending(), "the same gather is shared");
+    // Past its deadline it is joined no more, but as long as somebody waits it goes on.
+    tokio::time::advance(Duration::from_millis(1_600)).await;
+    let refused = scrape(&service).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(bytes(refused).await, b"too many scrapes at the same time\n");
+    gate.let_pass(2);
+    assert_eq!(same.await.unwrap().status(), StatusCode::OK);
+    let text = page(&service).await;
+    assert!(text.contains("narthex_scrapes_refused_total{reason=\"gathers\"} 1\n"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g03_a_page_is_taken_back_from_readers_that_have_stalled() {
+    let service = MetricsService::new(large());
+    let first = scrape(&service).await;
+    let mut second = scrape(&service).await.into_body();
+    tokio::time::advance(Duration::from_millis(1_500)).await;
+    second.frame().await.unwrap().unwrap();
+    assert_eq!(scrape(&service).await.status(), StatusCode::SERVICE_UNAVAILABLE, "both go on");
+    // The first has taken nothing for two seconds, the second has.
+    tokio::time::advance(Duration::from_millis(500)).await;
+    assert!(page(&service).await.len() > 1_000_000);
+    let broken = first.into_body().collect().await.unwrap_err();
+    let cause = std::error::Error::source(&broken).unwrap();
+    assert_eq!(cause.to_string(), "its reader was too slow while others waited for a page");
+    assert!(second.collect().await.is_ok());
+    assert!(page(&service).await.contains("narthex_responses_revoked_total 1\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g03_a_page_is_taken_back_from_readers_that_have_outlived_their_own_timeout() {
+    for (timeout, patience) in [("4", 4), ("86400", 60)] {
+        let service = MetricsService::new(large());
+        let headers = [("x-prometheus-scrape-timeout-seconds", timeout)];
+        let mut slow = [
+            ask(&service, &headers).await.unwrap().into_body(),
+            ask(&service, &headers).await.unwrap().into_body(),
+        ];
+        for _ in 1..patience {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            for body in &mut slow {
+                body.frame().await.unwrap().unwrap();
+            }
+            assert_eq!(scrape(&service).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(scrape(&service).await.status(), StatusCode::OK, "after {patience} s");
+    }
 }

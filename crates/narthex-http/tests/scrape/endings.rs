@@ -258,10 +258,10 @@ async fn check_blocked_source(engine: ScrapeEngine, gate: Arc<Gate>) {
     let soon = || ScrapeRequest::new(Instant::now() + Duration::from_millis(20));
     // On a busy machine a run may be stopped before it has come to the gate.
     while gate.entered.load(SeqCst) == 0 {
-        engine.gather(soon()).await;
+        engine.gather(soon()).await.unwrap();
     }
     for _ in 0..10 {
-        let scrape = engine.gather(soon()).await;
+        let scrape = engine.gather(soon()).await.unwrap();
         assert!(scrape.family("passed").is_none());
         assert!(!succeeded(&scrape, "blocks"));
     }
@@ -337,10 +337,10 @@ async fn b22_a_registry_that_blocks_does_not_hold_up_the_sources() {
     let engine = ScrapeEngine::builder(registry).source("fine", fine).build().unwrap();
     let soon = || ScrapeRequest::new(Instant::now() + Duration::from_millis(20));
     while gate.entered.load(SeqCst) == 0 {
-        let scrape = engine.gather(soon()).await;
+        let scrape = engine.gather(soon()).await.unwrap();
         assert!(!succeeded(&scrape, "registry"));
     }
-    engine.gather(soon()).await;
+    engine.gather(soon()).await.unwrap();
     let scrape = gather(&engine).await;
     assert_eq!(scrape.value("fine", &[]), Some(1.0));
     assert!(!succeeded(&scrape, "registry"));

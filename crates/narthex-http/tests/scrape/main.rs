@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic anywhere")]
 
+mod cached;
+mod chosen;
 mod endings;
 mod logged;
 mod values;
@@ -25,7 +27,7 @@ fn request() -> ScrapeRequest {
 }
 
 async fn gather(engine: &ScrapeEngine) -> Scrape {
-    engine.gather(request()).await
+    engine.gather(request()).await.unwrap()
 }
 
 /// Whether the page says that it has the source's data.
@@ -88,7 +90,8 @@ async fn b22_sources_run_at_the_same_time() {
     }
     let engine = engine.build().unwrap();
     let started = Instant::now();
-    let scrape = engine.gather(ScrapeRequest::new(started + Duration::from_secs(30))).await;
+    let scrape =
+        engine.gather(ScrapeRequest::new(started + Duration::from_secs(30))).await.unwrap();
     assert_eq!(started.elapsed().as_secs(), 20);
     for seconds in 1..=20 {
         assert!(scrape.family(&format!("took_{seconds}")).is_some());
