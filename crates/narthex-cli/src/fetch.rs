@@ -1,26 +1,31 @@
 //! `narthex fetch`: scrapes a page as Prometheus does, and shows it.
 
 mod args;
-mod client;
 mod show;
 
-use std::fmt::Display;
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use narthex_format::Escaping;
+use narthex_format::parse::{Limits, Mode, ParseError, Syntax, parse_within};
 
 pub(crate) use self::args::FetchArgs;
-use self::client::{Answer, FetchError};
 use self::show::Look;
+use crate::client::{self, Answer, FetchError, Most};
+use crate::complain;
+use crate::format::{ACCEPT_TEXT, PageFormat};
+use crate::losses::{Loss, losses};
 
 /// Fetches the page as often as asked; the exit code is 0 where every answer was a good one.
 pub(crate) fn fetch(args: &FetchArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            complain(args, &error);
+            complain("error", &args.url.to_string(), error);
             return ExitCode::FAILURE;
         }
     };
@@ -33,26 +38,30 @@ pub(crate) fn fetch(args: &FetchArgs) -> ExitCode {
         // Who closed the pipe has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(args, &format!("standard output: {error}"));
+            complain("error", &args.url.to_string(), format_args!("standard output: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     AllGood,
     NotAllGood,
 }
 
+/// The most that is read of a page, and the most it may decode to.
+const MOST: Most = Most { mebibytes: 32 };
+
 /// Fails where the answers cannot be shown.
 async fn fetch_all(args: &FetchArgs) -> io::Result<Verdict> {
     let look = Look { raw: args.raw, terminal: io::stdout().is_terminal() };
+    let accept = args.format.map_or(ACCEPT_TEXT, PageFormat::accept);
     let mut verdict = Verdict::AllGood;
     for round in 0..args.rounds() {
         let start = Instant::now();
-        let answer = client::fetch(args).await;
-        show(args, &look, round, &answer)?;
-        if !answer.is_ok_and(|answer| answer.status == StatusCode::OK) {
+        let answer = client::fetch(&args.url, accept, &args.request, MOST).await;
+        if show(args, look, round, answer)? == Verdict::NotAllGood {
             verdict = Verdict::NotAllGood;
         }
         if round + 1 < args.rounds() {
@@ -64,31 +73,56 @@ async fn fetch_all(args: &FetchArgs) -> io::Result<Verdict> {
 
 fn show(
     args: &FetchArgs,
-    look: &Look,
+    look: Look,
     round: u64,
-    answer: &Result<Answer, FetchError>,
-) -> io::Result<()> {
+    answer: Result<Answer, FetchError>,
+) -> io::Result<Verdict> {
+    let url = args.url.to_string();
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            complain(args, error);
-            return Ok(());
+            complain("error", &url, error);
+            return Ok(Verdict::NotAllGood);
         }
     };
-    let mut page = look.page(answer);
+    let mut verdict = Verdict::AllGood;
+    let (body, losses) = match readable(&answer) {
+        _ if look.raw => (Cow::Borrowed(&*answer.body), Vec::new()),
+        Ok(shown) => shown,
+        Err(error) => {
+            verdict = Verdict::NotAllGood;
+            let message = format!("the page is not the protobuf it claims to be: {error}");
+            complain("error", &url, message);
+            (Cow::default(), Vec::new())
+        }
+    };
+    let mut page = look.page(&answer, &body);
     if round > 0 && !look.raw {
         page.insert(0, b'\n');
     }
     let mut stdout = io::stdout().lock();
     stdout.write_all(&page)?;
     stdout.flush()?;
-    if answer.status != StatusCode::OK {
-        complain(args, &format!("the status is {}, not 200", answer.status.as_u16()));
+    for loss in losses {
+        complain("warning", &url, loss);
     }
-    Ok(())
+    if answer.status != StatusCode::OK {
+        verdict = Verdict::NotAllGood;
+        let status = answer.status.as_u16();
+        complain("error", &url, format_args!("the status is {status}, not 200"));
+    }
+    Ok(verdict)
 }
 
-fn complain(args: &FetchArgs, error: &impl Display) {
-    // There is no place left to tell of a closed standard error.
-    let _ = writeln!(io::stderr(), "error: {}: {error}", args.url);
+/// The body for reading, protobuf as text, and what that cannot show.
+fn readable(answer: &Answer) -> Result<(Cow<'_, [u8]>, Vec<Loss>), ParseError> {
+    let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if content_type.and_then(PageFormat::announced) != Some(PageFormat::Protobuf) {
+        return Ok((Cow::Borrowed(&answer.body), Vec::new()));
+    }
+    let limits = Limits::default();
+    let scrape = parse_within(Syntax::Protobuf, &answer.body, Mode::Strict, &limits)?;
+    let mut page = Vec::new();
+    PageFormat::Text.writer(Escaping::AllowUtf8).encode(&scrape, &mut page);
+    Ok((page.into(), losses(&scrape, PageFormat::Text, Escaping::AllowUtf8)))
 }

@@ -1,4 +1,6 @@
-//! One request and its answer.
+//! One request for a page, and its answer.
+
+pub(crate) mod args;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,28 +19,28 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::args::FetchArgs;
+use self::args::{RequestArgs, Url};
 
 /// A whole answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) version: Version,
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) version: Version,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// Bytes of the body before it was decoded.
-    pub(super) size_on_the_wire: usize,
-    pub(super) body: Vec<u8>,
+    pub(crate) size_on_the_wire: usize,
+    pub(crate) body: Vec<u8>,
     /// From before the connection to the end of the body.
-    pub(super) time: Duration,
+    pub(crate) time: Duration,
 }
 
 /// Why there is no whole answer.
 #[derive(Debug)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     Connect(io::Error),
     Exchange(hyper::Error),
     TimedOut(Duration),
-    TooLarge,
+    TooLarge(Most),
     /// What decodes to so much more than it was is made to fill memory.
     Bomb,
     Coding(String),
@@ -46,7 +48,17 @@ pub(super) enum FetchError {
 }
 
 /// The most that is read of a body, and the most it may decode to.
-const MOST_BYTES: usize = 32 << 20;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Most {
+    pub(crate) mebibytes: usize,
+}
+
+impl Most {
+    pub(crate) fn bytes(self) -> usize {
+        self.mebibytes.saturating_mul(1 << 20)
+    }
+}
+
 /// How much larger than on the wire a body may be. Pages of metrics are 10 to 50 times larger.
 const MOST_GROWTH: usize = 250;
 /// What a small body may decode to all the same.
@@ -54,40 +66,42 @@ const HARMLESS: usize = 1 << 20;
 /// The most that is read of status line and headers.
 const MOST_HEAD_BYTES: usize = 64 << 10;
 
-/// The formats that can be shown, newest first.
-const TEXT_FORMATS: &str =
-    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
 const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
-/// Fetches the page once.
-pub(super) async fn fetch(args: &FetchArgs) -> Result<Answer, FetchError> {
+/// Fetches a page once, asking for the formats that `accept` names.
+pub(crate) async fn fetch(
+    url: &Url,
+    accept: &'static str,
+    args: &RequestArgs,
+    most: Most,
+) -> Result<Answer, FetchError> {
     let start = Instant::now();
-    let request = request(args);
+    let request = request(url, accept, args);
     let exchange = tokio::time::timeout(args.timeout, async {
-        let address = (args.url.host(), args.url.port());
-        let stream = TcpStream::connect(address).await.map_err(FetchError::Connect)?;
-        exchange(stream, request).await
+        let stream = TcpStream::connect((url.host(), url.port())).await;
+        exchange(stream.map_err(FetchError::Connect)?, request, most).await
     });
     let (head, wire) = exchange.await.map_err(|_| FetchError::TimedOut(args.timeout))??;
-    let body = decoded(&head.headers, &wire)?;
+    let size_on_the_wire = wire.len();
+    let body = decoded(&head.headers, wire, most)?;
     Ok(Answer {
         version: head.version,
         status: head.status,
         headers: head.headers,
-        size_on_the_wire: wire.len(),
+        size_on_the_wire,
         body,
         time: start.elapsed(),
     })
 }
 
-fn request(args: &FetchArgs) -> Request<Empty<Bytes>> {
+fn request(url: &Url, accept: &'static str, args: &RequestArgs) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
-    *request.uri_mut() = args.url.path.clone().into();
+    *request.uri_mut() = url.path.clone().into();
     let value = |text: String| HeaderValue::try_from(text).expect("it is printable");
     let headers = request.headers_mut();
-    headers.insert(HOST, value(args.url.authority.to_string()));
+    headers.insert(HOST, value(url.authority.to_string()));
     headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
-    headers.insert(ACCEPT, HeaderValue::from_static(TEXT_FORMATS));
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(SCRAPE_TIMEOUT, value(args.timeout.as_secs_f64().to_string()));
     for (name, _) in &args.headers {
@@ -105,6 +119,7 @@ const USER_AGENT_VALUE: &str = concat!("narthex/", env!("CARGO_PKG_VERSION"));
 async fn exchange(
     stream: TcpStream,
     request: Request<Empty<Bytes>>,
+    most: Most,
 ) -> Result<(http::response::Parts, Vec<u8>), FetchError> {
     let handshake = Builder::new().max_buf_size(MOST_HEAD_BYTES).handshake(TokioIo::new(stream));
     let (sender, connection) = handshake.await.map_err(FetchError::Exchange)?;
@@ -115,7 +130,7 @@ async fn exchange(
         std::future::pending::<Infallible>().await
     };
     tokio::select! {
-        answer = answer(sender, request) => answer,
+        answer = answer(sender, request, most) => answer,
         never = connection => match never {},
     }
 }
@@ -123,19 +138,20 @@ async fn exchange(
 async fn answer(
     mut sender: SendRequest<Empty<Bytes>>,
     request: Request<Empty<Bytes>>,
+    most: Most,
 ) -> Result<(http::response::Parts, Vec<u8>), FetchError> {
     let response = sender.send_request(request).await.map_err(FetchError::Exchange)?;
     let (head, body) = response.into_parts();
-    Ok((head, read(body).await?))
+    Ok((head, read(body, most).await?))
 }
 
-async fn read(mut body: Incoming) -> Result<Vec<u8>, FetchError> {
+async fn read(mut body: Incoming, most: Most) -> Result<Vec<u8>, FetchError> {
     let mut wire = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(FetchError::Exchange)?;
         let Some(data) = frame.data_ref() else { continue };
-        if wire.len() + data.len() > MOST_BYTES {
-            return Err(FetchError::TooLarge);
+        if wire.len() + data.len() > most.bytes() {
+            return Err(FetchError::TooLarge(most));
         }
         wire.extend_from_slice(data);
     }
@@ -143,7 +159,7 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, FetchError> {
 }
 
 /// The body without its coding.
-fn decoded(headers: &HeaderMap, wire: &[u8]) -> Result<Vec<u8>, FetchError> {
+fn decoded(headers: &HeaderMap, wire: Vec<u8>, most: Most) -> Result<Vec<u8>, FetchError> {
     let codings: Vec<_> = headers
         .get_all(CONTENT_ENCODING)
         .iter()
@@ -152,21 +168,21 @@ fn decoded(headers: &HeaderMap, wire: &[u8]) -> Result<Vec<u8>, FetchError> {
         .filter(|coding| !coding.is_empty() && coding != b"identity")
         .collect();
     match codings.as_slice() {
-        [] => Ok(wire.to_owned()),
-        [coding] if coding == b"gzip" || coding == b"x-gzip" => gunzip(wire),
+        [] => Ok(wire),
+        [coding] if coding == b"gzip" || coding == b"x-gzip" => gunzip(&wire, most),
         codings => Err(FetchError::Coding(codings.join(&b", "[..]).escape_ascii().to_string())),
     }
 }
 
-fn gunzip(wire: &[u8]) -> Result<Vec<u8>, FetchError> {
-    let most = wire.len().saturating_mul(MOST_GROWTH).clamp(HARMLESS, MOST_BYTES);
+fn gunzip(wire: &[u8], most: Most) -> Result<Vec<u8>, FetchError> {
+    let may_grow_to = wire.len().saturating_mul(MOST_GROWTH).max(HARMLESS).min(most.bytes());
     let mut body = Vec::new();
     // One byte more, to see whether there is one.
-    let mut decoder = MultiGzDecoder::new(wire).take(most as u64 + 1);
+    let mut decoder = MultiGzDecoder::new(wire).take(may_grow_to as u64 + 1);
     decoder.read_to_end(&mut body).map_err(FetchError::Gzip)?;
     match body.len() {
-        size if size <= most => Ok(body),
-        _ if most == MOST_BYTES => Err(FetchError::TooLarge),
+        size if size <= may_grow_to => Ok(body),
+        _ if may_grow_to == most.bytes() => Err(FetchError::TooLarge(most)),
         _ => Err(FetchError::Bomb),
     }
 }
@@ -183,7 +199,7 @@ impl fmt::Display for FetchError {
             Self::TimedOut(timeout) => {
                 write!(f, "no whole answer within {} s", timeout.as_secs_f64())
             }
-            Self::TooLarge => write!(f, "the page is larger than {} MiB", MOST_BYTES >> 20),
+            Self::TooLarge(most) => write!(f, "the page is larger than {} MiB", most.mebibytes),
             Self::Bomb => write!(f, "the page is more than {MOST_GROWTH} times what was sent"),
             Self::Coding(coding) => write!(f, "the page has the unknown coding `{coding}`"),
             Self::Gzip(error) => write!(f, "the page is not the gzip it claims to be: {error}"),
@@ -199,7 +215,9 @@ mod tests {
     use flate2::write::GzEncoder;
     use http::HeaderMap;
 
-    use super::{HARMLESS, MOST_BYTES, MOST_GROWTH, decoded};
+    use super::{HARMLESS, MOST_GROWTH, Most, decoded};
+
+    const MOST: Most = Most { mebibytes: 32 };
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -211,7 +229,7 @@ mod tests {
     fn check(coding: &str, wire: &[u8]) -> Result<Vec<u8>, String> {
         let mut headers = HeaderMap::new();
         headers.insert("content-encoding", coding.parse().unwrap());
-        decoded(&headers, wire).map_err(|error| error.to_string())
+        decoded(&headers, wire.to_owned(), MOST).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -248,7 +266,7 @@ mod tests {
         // A page that does not compress well, in front of one that does.
         let noise: Vec<u8> =
             (0u32..100_000).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
-        let large = [noise, vec![0; MOST_BYTES]].concat();
+        let large = [noise, vec![0; MOST.bytes()]].concat();
         assert_eq!(check("gzip", &gzip(&large)).unwrap_err(), "the page is larger than 32 MiB");
     }
 }
