@@ -155,7 +155,7 @@ mod tests {
     fn tabs_and_wide_characters_keep_the_mark_in_place() {
         check("up\t\tno", 4, "no", 80, ["up        no", "          ^^"]);
         check("# 日本語 x", 6, "x", 80, ["# 日本語 x", "         ^"]);
-        check("a{b=\"語\"} 語", 9, "語", 80, ["a{b=\"語\"} 語", "           ^^"]);
+        check("a{b=\"語\"} 語", 9, "語", 80, ["a{b=\"語\"} 語", "          ^^"]);
         // An accent of its own takes no column.
         check("e\u{301} x", 3, "x", 80, ["e\u{301} x", "  ^"]);
     }

@@ -1,13 +1,5 @@
 //! `narthex fetch` and what it prints.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-use std::process::Stdio;
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
 use crate::hostile::Server;
 use crate::support::{Directory, Page};
 
@@ -123,23 +115,8 @@ fn raw_is_the_body_byte_for_byte() {
 #[test]
 fn control_bytes_do_not_reach_a_terminal() {
     let server = Server::start(ok("", b"up 1\n\x1b[2J\xc2\x9b\x9b\x07\r\n"));
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    let other_end = File::options().read(true).write(true).open(path).unwrap();
-
-    let directory = Directory::new();
-    let mut command = directory.command(&["fetch", &server.url]);
-    // The command holds the terminal until it is dropped, and the terminal ends with its holders.
-    let mut child = command.stdout(Stdio::from(other_end)).spawn().unwrap();
-    drop(command);
-    let mut shown = Vec::new();
-    // When nobody holds it any more, reading ends with an error.
-    let _ = File::from(terminal).read_to_end(&mut shown);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    let shown = String::from_utf8(shown).unwrap().replace("\r\n", "\n");
+    let (code, shown) = Directory::new().on_terminal(&["fetch", &server.url], &[]);
+    assert_eq!(code, 0);
     assert!(shown.ends_with("\n\nup 1\n\\u{1b}[2J\\u{9b}\\x9b\\u{7}\\r\n"), "{shown:?}");
     assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
 }
@@ -211,6 +188,11 @@ fn wrong_usage_is_exit_code_2() {
              such as 0.5",
         ),
         (
+            &["http://localhost/", "--format=json"],
+            "invalid value 'json' for '--format <FORMAT>' [possible values: text, openmetrics, \
+             protobuf]",
+        ),
+        (
             &["http://localhost/", "--header=Authorization secret"],
             "invalid value for '--header': expected 'NAME: VALUE'",
         ),
@@ -219,4 +201,122 @@ fn wrong_usage_is_exit_code_2() {
             Directory::new().end_of(&[&["fetch"], arguments].concat(), &[]);
         assert_eq!((code, &*stdout, &*stderr), (2, "", &*format!("error: {expected}\n")));
     }
+}
+
+/// A page in protobuf.
+fn protobuf() -> Vec<u8> {
+    let page = "\
+# HELP jobs_total Jobs done.
+# TYPE jobs_total counter
+jobs_total 3
+";
+    let directory = Directory::new().write("page.txt", page);
+    directory.command(&["convert", "--to=protobuf", "page.txt"]).output().unwrap().stdout
+}
+
+const PROTOBUF: &str = "Content-Type: application/vnd.google.protobuf; \
+                        proto=io.prometheus.client.MetricFamily; encoding=delimited\r\n";
+
+#[test]
+fn a45_each_format_is_asked_for_by_name() {
+    for (format, expected) in [
+        (
+            "text",
+            "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,\
+             */*;q=0.2",
+        ),
+        (
+            "openmetrics",
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+             application/openmetrics-text;version=0.0.1;q=0.4,*/*;q=0.1",
+        ),
+        (
+            "protobuf",
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+             encoding=delimited;escaping=allow-utf-8;q=0.5,*/*;q=0.1",
+        ),
+    ] {
+        let server = Server::start(ok("", b"up 1\n"));
+        let option = format!("--format={format}");
+        assert_eq!(Directory::new().end_of(&["fetch", &server.url, &option], &[]).0, 0);
+        let request = server.request();
+        assert!(request.contains(&format!("\r\naccept: {expected}\r\n")), "{request}");
+    }
+}
+
+#[test]
+fn a45_narthex_answers_in_each_format() {
+    let narthex = Directory::new().run(&[]);
+    for (format, content_type) in [
+        ("text", "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
+        (
+            "openmetrics",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+        ),
+        (
+            "protobuf",
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+             encoding=delimited; escaping=allow-utf-8",
+        ),
+    ] {
+        let option = format!("--format={format}");
+        let arguments = ["fetch", &narthex.url, &option];
+        let (code, stdout, _) = narthex.directory.end_of(&arguments, &[]);
+        assert_eq!(code, 0);
+        assert!(stdout.contains(&format!("\nContent-Type: {content_type}\n")), "{stdout}");
+        assert!(stdout.contains("\nnode_load1 "), "{stdout}");
+    }
+}
+
+#[test]
+fn a45_protobuf_is_shown_as_text() {
+    let page = protobuf();
+    let server = Server::start(ok(PROTOBUF, &page));
+    let arguments = ["fetch", &server.url, "--format=protobuf"];
+    let (code, stdout, stderr) = Directory::new().end_of(&arguments, &[]);
+    assert_eq!((code, &*stderr), (0, ""));
+    let text = "\n\n# HELP jobs_total Jobs done.\n# TYPE jobs_total counter\njobs_total 3\n";
+    assert!(stdout.ends_with(text), "{stdout}");
+    let size = page.len();
+    assert!(stdout.contains(&format!("\nSize: {size} bytes on the wire, {size} decoded\n")));
+}
+
+#[test]
+fn a45_raw_protobuf_is_the_body_byte_for_byte() {
+    let page = protobuf();
+    let server = Server::start(ok(PROTOBUF, &page));
+    let directory = Directory::new();
+    let output = directory.command(&["fetch", &server.url, "--raw"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(0), page));
+}
+
+#[test]
+fn what_text_cannot_show_of_protobuf_is_told() {
+    let openmetrics = "\
+# TYPE jobs counter
+jobs_total 3 # {trace_id=\"a\"} 1
+jobs_created 12
+# EOF
+";
+    let directory = Directory::new().write("page.om", openmetrics);
+    let page = directory.command(&["convert", "--to=protobuf", "page.om"]).output().unwrap().stdout;
+    let server = Server::start(ok(PROTOBUF, &page));
+    let (code, _, stderr) = directory.end_of(&["fetch", &server.url], &[]);
+    let name = format!("warning: {}: the text format cannot carry", server.url);
+    let expected = format!(
+        "{name} 1 exemplar, left out: in `jobs_total`\n\
+         {name} 1 creation time, left out: in `jobs_total`\n"
+    );
+    assert_eq!((code, stderr), (0, expected));
+}
+
+#[test]
+fn what_is_no_protobuf_is_exit_code_1() {
+    let server = Server::start(ok(PROTOBUF, b"up 1\n"));
+    let (code, stdout, stderr) = Directory::new().end_of(&["fetch", &server.url], &[]);
+    assert_eq!(code, 1);
+    assert!(stdout.ends_with(" ms\n\n"), "{stdout}");
+    let claim = format!("error: {}: the page is not the protobuf it claims to be: ", server.url);
+    assert!(stderr.starts_with(&claim), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }

@@ -1,5 +1,7 @@
 //! The program from outside.
 
+mod check;
+mod convert;
 mod fetch;
 mod hostile;
 mod labels;

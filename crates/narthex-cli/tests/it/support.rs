@@ -1,11 +1,15 @@
 //! The program, where it is started, and what its pages say.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use narthex_test::{Process, get};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 /// A directory of its own to start the program in.
@@ -17,10 +21,10 @@ impl Directory {
     }
 
     /// Adds a file, and the folders on the way to it.
-    pub(crate) fn write(self, name: &str, text: &str) -> Self {
+    pub(crate) fn write(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, content).unwrap();
         self
     }
 
@@ -42,6 +46,48 @@ impl Directory {
         let mut process = Process::start(command.envs(environment.iter().copied())).unwrap();
         let code = process.wait().code().expect("no signal ended it");
         (code, process.stdout(), process.stderr())
+    }
+
+    /// As [`end_of`](Self::end_of), with this on standard input.
+    #[track_caller]
+    pub(crate) fn fed(&self, arguments: &[&str], input: &[u8]) -> End {
+        let mut command = self.command(arguments);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let output = std::thread::scope(|scope| {
+            // Who has seen enough does not read the rest.
+            scope.spawn(move || stdin.write_all(input));
+            child.wait_with_output().unwrap()
+        });
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Runs the program to its end with a terminal for its output: exit code, and what is shown.
+    #[track_caller]
+    pub(crate) fn on_terminal(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> (i32, String) {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        let other_end = File::options().read(true).write(true).open(path).unwrap();
+
+        let mut command = self.command(arguments);
+        // The command holds the terminal until it is dropped, and the terminal ends with its holders.
+        command.envs(environment.iter().copied()).stdout(Stdio::from(other_end));
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let mut shown = Vec::new();
+        // When nobody holds it any more, reading ends with an error.
+        let _ = File::from(terminal).read_to_end(&mut shown);
+        let code = child.wait().unwrap().code().unwrap();
+        (code, String::from_utf8(shown).unwrap().replace("\r\n", "\n"))
     }
 
     /// `narthex run` with these arguments on a free port of IPv4.
