@@ -18,10 +18,12 @@
 //! assert_value(&scrape, "jobs_total", &[("kind", "mail")], 3.0);
 //! assert_families(
 //!     &scrape,
-//!     "# HELP jobs_total Jobs done.\n\
-//!      # TYPE jobs_total counter\n\
-//!      jobs_total{kind=\"print\"} 1\n\
-//!      jobs_total{kind=\"mail\"} 3\n",
+//!     concat!(
+//!         "# HELP jobs_total Jobs done.\n",
+//!         "# TYPE jobs_total counter\n",
+//!         "jobs_total{kind=\"print\"} 1\n",
+//!         "jobs_total{kind=\"mail\"} 3\n",
+//!     ),
 //! );
 //! assert!(snapshot(&scrape).ends_with("jobs_total{kind=\"print\"} 1\n"));
 //!

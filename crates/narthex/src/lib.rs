@@ -90,6 +90,28 @@ pub use narthex_metrics as metrics;
 #[cfg(feature = "process")]
 pub use narthex_process as process;
 
-#[cfg(all(doctest, feature = "exporter"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+/// The README and the guides, whose code is compiled and run as documentation tests.
+#[cfg(all(
+    doctest,
+    feature = "exporter",
+    feature = "serde",
+    feature = "testing",
+    feature = "tokio"
+))]
+mod guides {
+    macro_rules! tested {
+        ($($name:ident: $path:literal,)*) => {
+            $(#[doc = include_str!(concat!("../../../", $path))] struct $name;)*
+        };
+    }
+
+    tested! {
+        Readme: "README.md",
+        QuickStart: "docs/quick-start.md",
+        InstrumentAService: "docs/instrument-a-service.md",
+        WriteAnExporter: "docs/write-an-exporter.md",
+        TestYourMetrics: "docs/test-your-metrics.md",
+        FromAioprometheus: "docs/from-aioprometheus.md",
+        FromPrometheusAioexporter: "docs/from-prometheus-aioexporter.md",
+    }
+}

@@ -28,13 +28,15 @@ const TIME: &str = "<time>";
 /// let scrape = Scrape::new(vec![runs.build()?, last.sample([""; 0], 1520879621.5).build()?]);
 /// assert_eq!(
 ///     snapshot(&scrape),
-///     "# HELP last_run_timestamp_seconds When the last run ended.\n\
-///      # TYPE last_run_timestamp_seconds gauge\n\
-///      last_run_timestamp_seconds <time>\n\
-///      # HELP runs Runs.\n\
-///      # TYPE runs counter\n\
-///      runs_total 2\n\
-///      runs_created <time>\n"
+///     concat!(
+///         "# HELP last_run_timestamp_seconds When the last run ended.\n",
+///         "# TYPE last_run_timestamp_seconds gauge\n",
+///         "last_run_timestamp_seconds <time>\n",
+///         "# HELP runs Runs.\n",
+///         "# TYPE runs counter\n",
+///         "runs_total 2\n",
+///         "runs_created <time>\n",
+///     ),
 /// );
 /// # Ok::<(), narthex_model::FamilyError>(())
 /// ```
