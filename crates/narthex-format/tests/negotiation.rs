@@ -2,10 +2,11 @@
 
 mod cases;
 
+use narthex_format::parse::Syntax;
 use narthex_format::{CreatedLines, Escaping, Format, OpenMetricsVersion, TextVersion};
 use proptest::prelude::*;
 
-use cases::{Tally, rows};
+use cases::{Tally, cases, rows};
 
 const TEXT_1: Format = text_1(Escaping::Underscores);
 
@@ -395,4 +396,67 @@ fn a19_prometheus_reads_what_our_content_types_say() {
         let answer = Format::negotiate([row[3].as_str()]).content_type();
         assert_eq!(answer.contains("protobuf"), row[1].contains("ProtoFirst"), "{}", row[3]);
     }
+}
+
+#[test]
+fn b27_content_types_are_told_apart_as_prometheus_common_tells_them() {
+    let Some(kinds) = cases("negotiation/format_type.json") else { return };
+    let responses =
+        cases("negotiation/response_format_from_content_type.json").expect("all are there");
+    let mut tally = Tally::default();
+    for case in &kinds {
+        let content_type = case["format"].as_str().expect("a content type");
+        let expected = match case["expected"].as_u64().expect("a number") {
+            2 => Some(Syntax::Protobuf),
+            4 => Some(Syntax::Text),
+            5 => Some(Syntax::OpenMetrics),
+            // Unknown, or protobuf as text.
+            _ => None,
+        };
+        // What a protobuf page does not say of itself is taken for the usual.
+        let is_short = content_type.contains("protobuf") && !content_type.contains("encoding=");
+        if is_short && !content_type.ends_with("=bad") {
+            assert_eq!(Syntax::detect(content_type), Some(Syntax::Protobuf));
+            tally.skip(content_type, "delimited MetricFamily is the only protobuf there is");
+            continue;
+        }
+        assert_eq!(Syntax::detect(content_type), expected, "{content_type}");
+        tally.checked += 1;
+    }
+    for case in &responses {
+        let content_type = case["input"]["Content-Type"].as_str().expect("a header");
+        let expected = case["output"].as_str().expect("a format");
+        assert_eq!(Syntax::detect(content_type), Syntax::detect(expected), "{content_type}");
+        tally.checked += 1;
+    }
+    tally.expect(19, 2);
+}
+
+#[test]
+fn a17_schemes_are_read_from_and_written_to_content_types_as_in_prometheus_common() {
+    let Some(read) = cases("negotiation/to_escaping_scheme.json") else { return };
+    let written = cases("negotiation/with_escaping_scheme.json").expect("both are there");
+    let mut tally = Tally::default();
+    for case in &read {
+        let answer = Format::negotiate([case["format"].as_str().expect("a content type")]);
+        let scheme = match answer.content_type().split_once("escaping=") {
+            Some((_, scheme)) => scheme,
+            None => "underscores",
+        };
+        assert_eq!(case["expected"], scheme, "{case}");
+        tally.checked += 1;
+    }
+    for case in &written {
+        let scheme = case["scheme"].as_str().expect("a scheme");
+        let scheme = Escaping::ALL.into_iter().find(|s| s.as_str() == scheme).expect("a known one");
+        let format = case["format"].as_str().expect("a content type");
+        if format.contains("encoding=compact-text") {
+            tally.skip(format, "protobuf as text is not offered");
+            continue;
+        }
+        let answer = with(Format::negotiate([format]), scheme);
+        assert_eq!(case["expected"], answer.content_type(), "{case}");
+        tally.checked += 1;
+    }
+    tally.expect(7, 1);
 }

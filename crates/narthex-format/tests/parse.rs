@@ -150,6 +150,46 @@ fn strange_bytes_have_a_place() {
 }
 
 #[test]
+fn numbers_that_are_none_are_refused() {
+    for token in ["1e309", "+NaN", "-NaN", "0x1", "0x1p3", "1_0", "1.5f", "١", "--1", "1e", "Nan"]
+    {
+        let page = format!("a {token}\n");
+        let place = format!(
+            "line 1, column 3: expected a number such as `1`, `2.5`, `+Inf` or `NaN`, found `{token}`"
+        );
+        for mode in [Mode::Strict, Mode::Lenient] {
+            let got = parse(Syntax::Text, page.as_bytes(), mode).map_err(|e| e.to_string());
+            let go_takes_it = token == "Nan";
+            assert_eq!(got.is_ok(), go_takes_it, "{token} {mode:?}");
+            if let Err(got) = got {
+                assert_eq!(got, place);
+            }
+        }
+        let page = format!("a {token}\n# EOF\n");
+        let lenient = parse(Syntax::OpenMetrics, page.as_bytes(), Mode::Lenient);
+        assert_eq!(lenient.is_ok(), token == "Nan", "{token}");
+        let json = format!(
+            "{{\"families\": [{{\"name\": \"a\", \"metrics\": [{{\"value\": {token}}}]}}]}}"
+        );
+        assert!(parse(Syntax::Json, json.as_bytes(), Mode::Strict).is_err(), "{token}");
+    }
+    // Python's float() takes a number that is too large for infinity, and underscores for nothing.
+    for (token, python) in [("1e309", true), ("1_0", false), ("0x1", false), ("+NaN", true)] {
+        let page = format!("a {token}\n# EOF\n");
+        let strict = parse(Syntax::OpenMetrics, page.as_bytes(), Mode::Strict);
+        assert_eq!(strict.is_ok(), python, "{token}");
+    }
+}
+
+#[test]
+fn values_of_json_are_nested_no_deeper_than_a_page_needs() {
+    for open in ["[", "{\"a\":"] {
+        let page = open.repeat(1_000_000);
+        assert!(error(Syntax::Json, &page).ends_with("values are nested deeper than 32 levels"));
+    }
+}
+
+#[test]
 fn a_nul_in_a_text_is_data() {
     let scrape = strict(Syntax::Text, "a{l=\"\0\"} 1\n# HELP a x\0y\n");
     assert_eq!(scrape.value("a", &[("l", "\0")]), Some(1.0));

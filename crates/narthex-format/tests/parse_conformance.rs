@@ -102,6 +102,7 @@ fn b27_openmetrics_verdicts_are_those_of_python_and_of_the_server() {
     let Some(folder) = folder() else { return };
     let oracle = String::from_utf8(read(&folder, "openmetrics/oracle.tsv")).expect("UTF-8");
     let mut verdicts = Verdicts::default();
+    let (mut good, mut bad) = (0, 0);
     for row in oracle.lines().skip(1) {
         let [case, _, strict, lenient] = row.split('\t').collect::<Vec<_>>()[..] else {
             panic!("four cells in {row}")
@@ -111,7 +112,13 @@ fn b27_openmetrics_verdicts_are_those_of_python_and_of_the_server() {
             let got = parse(Syntax::OpenMetrics, &page, mode);
             verdicts.expect(case, mode, verdict == "accept", &got);
         }
+        // The specification and its reference parser agree on all of them.
+        let meant = read(&folder, &format!("openmetrics/{case}/test.json"));
+        let meant: Value = serde_json::from_slice(&meant).expect("JSON");
+        assert_eq!(meant["shouldParse"].as_bool(), Some(strict == "accept"), "{case}");
+        *if strict == "accept" { &mut good } else { &mut bad } += 1;
     }
+    assert_eq!((good, bad), (44, 167));
     verdicts.finish(422);
 }
 

@@ -1,5 +1,6 @@
 //! Tests over the public API, most of them through a socket.
 
+mod accept_encoding;
 mod access_log;
 mod bind;
 mod client;
