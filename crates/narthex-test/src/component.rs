@@ -11,7 +11,12 @@ use std::path::{Path, PathBuf};
 /// Panics under `CI=true` when the program is missing: there nothing is skipped.
 #[track_caller]
 pub fn required_component(name: &str) -> Option<PathBuf> {
-    let found = find_in(&env::var_os("PATH").unwrap_or_default(), name);
+    found_or_skip(find_in(&env::var_os("PATH").unwrap_or_default(), name), name)
+}
+
+/// Says that a test is skipped where what it needs was not found.
+#[track_caller]
+pub(crate) fn found_or_skip<T>(found: Option<T>, name: &str) -> Option<T> {
     if found.is_none() {
         skip(&format!("{name} is not installed"), env::var_os("CI").as_deref());
     }

@@ -3,7 +3,8 @@
 //! - [`Process`] runs a program and [`Prometheus`] the real server; both end when dropped.
 //! - [`get`] and [`request`] talk HTTP/1.1 over a plain socket, so that a test of our server does
 //!   not rest on the client stack that goes with it.
-//! - [`promtool_findings`] gives a second opinion on a page.
+//! - [`promtool_findings`] and [`openmetrics_findings`] give a second opinion on a page.
+//! - [`Relay`] makes a scraper read a format that it would not ask for.
 //! - [`required_component`] and [`conformance`] find what a machine may lack. A test that misses
 //!   it says that it was skipped; under `CI=true` a missing component fails the test.
 //!
@@ -15,10 +16,14 @@ mod poll;
 mod process;
 mod prometheus;
 mod promtool;
+mod python;
+mod relay;
 
 pub use component::{conformance, required_component};
 pub use http::{Response, get, request};
 pub use poll::poll;
 pub use process::Process;
-pub use prometheus::Prometheus;
+pub use prometheus::{Job, Prometheus};
 pub use promtool::promtool_findings;
+pub use python::openmetrics_findings;
+pub use relay::Relay;

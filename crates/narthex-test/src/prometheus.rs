@@ -14,14 +14,26 @@ use crate::http::get;
 use crate::poll::poll;
 use crate::process::Process;
 
-/// A Prometheus server on a free loopback port that scrapes one target every second.
+/// A Prometheus server on a free loopback port that scrapes its targets every second.
 ///
 /// It first scrapes 5 to 6 seconds after it is ready: start it early, once for many assertions.
 #[derive(Debug)]
 pub struct Prometheus {
     process: Process,
     url: String,
+    jobs: usize,
     _data: TempDir,
+}
+
+/// What a server scrapes as a job of its own.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The name of the job.
+    pub name: String,
+    /// The one target.
+    pub target: SocketAddr,
+    /// Where the page is there.
+    pub metrics_path: String,
 }
 
 /// How long the server may take until it is ready, and until a target has been scraped.
@@ -36,17 +48,29 @@ impl Prometheus {
     /// Panics when the server does not get ready, and under `CI=true` when it is not installed.
     #[track_caller]
     pub fn start(target: SocketAddr, metrics_path: &str) -> Option<Self> {
+        let (name, metrics_path) = ("narthex".to_owned(), metrics_path.to_owned());
+        Self::start_with(&[Job { name, target, metrics_path }], &[])
+    }
+
+    /// Starts a server with these jobs and with these of its features switched on, such as
+    /// `native-histograms`, as [`start`](Self::start) does.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[track_caller]
+    pub fn start_with(jobs: &[Job], features: &[&str]) -> Option<Self> {
         let program = required_component("prometheus")?;
         // The port is only known to be free, not kept: another process may be faster.
-        let server = (0..5).find_map(|_| Self::try_start(&program, target, metrics_path));
+        let server = (0..5).find_map(|_| Self::try_start(&program, jobs, features));
         Some(server.expect("prometheus starts within five tries"))
     }
 
     #[track_caller]
-    fn try_start(program: &Path, target: SocketAddr, metrics_path: &str) -> Option<Self> {
+    fn try_start(program: &Path, jobs: &[Job], features: &[&str]) -> Option<Self> {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let config = data.path().join("prometheus.yml");
-        fs::write(&config, configuration(target, metrics_path)).expect("the file can be written");
+        fs::write(&config, configuration(jobs)).expect("the file can be written");
 
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut process = Process::start(
@@ -54,6 +78,7 @@ impl Prometheus {
                 .arg(format!("--config.file={}", config.display()))
                 .arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()))
                 .arg(format!("--web.listen-address={address}"))
+                .args(features.iter().map(|feature| format!("--enable-feature={feature}")))
                 // What is wrong with a scrape is logged at this level.
                 .arg("--log.level=debug"),
         )
@@ -71,18 +96,23 @@ impl Prometheus {
             assert!(lost_port, "{}", process.describe());
             return None;
         }
-        Some(Self { process, url, _data: data })
+        Some(Self { process, url, jobs: jobs.len(), _data: data })
     }
 
-    /// Waits until the target has been scraped with success.
+    /// Waits until every target has been scraped with success.
     ///
     /// # Panics
     ///
-    /// Panics with the state of the target when it is still not up after a minute.
+    /// Panics with the state of the targets when one is down at its first scrape, or was not
+    /// scraped after a minute.
     #[track_caller]
     pub fn wait_until_up(&self) {
-        let up = poll("a first scrape", LIMIT, || self.value("up"));
-        assert!(up == 1.0, "the target is down: {}", self.api("/api/v1/targets"));
+        let up = poll("a first scrape", LIMIT, || {
+            let up = self.query("up");
+            (up.len() == self.jobs).then_some(up)
+        });
+        let all_up = up.iter().all(|series| series["value"][1] == "1");
+        assert!(all_up, "a target is down: {}", self.api("/api/v1/targets"));
     }
 
     /// Waits until a query gives one value that satisfies `accept`, and gives that.
@@ -141,14 +171,18 @@ impl Prometheus {
     }
 }
 
-fn configuration(target: SocketAddr, metrics_path: &str) -> String {
-    format!(
-        "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
-         scrape_configs:\n\
-         - job_name: narthex\n  \
-           metrics_path: '{metrics_path}'\n  \
-           static_configs: [{{targets: ['{target}']}}]\n"
-    )
+fn configuration(jobs: &[Job]) -> String {
+    let mut text = "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n\
+                    scrape_configs:\n"
+        .to_owned();
+    for Job { name, target, metrics_path } in jobs {
+        text += &format!(
+            "- job_name: {name}\n  \
+               metrics_path: '{metrics_path}'\n  \
+               static_configs: [{{targets: ['{target}']}}]\n"
+        );
+    }
+    text
 }
 
 fn free_port() -> u16 {

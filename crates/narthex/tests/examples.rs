@@ -103,6 +103,19 @@ fn a44_the_app_example_has_every_common_instrument_process_and_runtime() {
 }
 
 #[test]
+fn a44_the_latency_example_has_exemplars_where_the_format_has() {
+    let command = &mut example("latency");
+    let mut process = Process::start(command.args(["127.0.0.1:0", "0.2"])).expect("it starts");
+    let url = process.wait_for_line("listening on ");
+    let accept = [("Accept", "application/openmetrics-text")];
+    let page = get(&url, &accept).expect("an answer");
+    let expected = "\nrequest_seconds_bucket{le=\"0.3\"} 1 # {trace_id=\"trace-0\"} 0.2 ";
+    assert!(page.text().contains(expected), "{}", page.text());
+    process.signal("INT");
+    assert!(process.wait().success());
+}
+
+#[test]
 fn b34_the_sample_exporter_updates_its_metrics_at_each_scrape() {
     let command = &mut example("exporter");
     command.args(["--host", "127.0.0.1", "--port", "0", "--baz", "ham"]);

@@ -32,21 +32,24 @@ pub(crate) fn package() -> Result {
 /// Runs the tests, with those that say how many there are at the end.
 pub(crate) fn test() -> Result {
     tools::ensure_prometheus()?;
+    let python = tools::python_with_prometheus_client()?;
     loom()?;
     tsan()?;
     numbers()?;
     mutate()?;
     fuzz()?;
     run(&mut cargo("test --doc --workspace --all-features --locked"))?;
-    if has_nextest() {
+    let mut command = if has_nextest() {
         let profile = if tools::in_ci() { "ci" } else { "default" };
         let mut command = cargo("nextest run --workspace --all-features --locked --profile");
-        run(command.arg(profile))
+        command.arg(profile);
+        command
     } else {
-        run(&mut cargo(
+        cargo(
             "test --workspace --all-features --locked --lib --bins --tests --examples --no-fail-fast",
-        ))
-    }
+        )
+    };
+    run(command.envs(python.map(|python| ("NARTHEX_PYTHON", python))))
 }
 
 /// Runs the models of the lock-free code, each over every interleaving.

