@@ -94,6 +94,17 @@ page.txt: 3 faults, read as the text format
 }
 
 #[test]
+fn the_readme_shows_what_a_terminal_shows() {
+    let page: Vec<_> = THREE_FAULTS.lines().take(4).collect();
+    let directory = Directory::new().write("page.txt", page.join("\n") + "\n");
+    let (code, shown) = directory.on_terminal(&["check", "page.txt"], &[]);
+    assert_eq!(code, 1);
+    let readme = include_str!("../../../../README.md");
+    let expected = format!("```text\n$ narthex check page.txt\n{shown}```\n");
+    assert!(readme.contains(&expected), "{expected}");
+}
+
+#[test]
 fn a_terminal_shows_why_a_rule_is_there_and_how_to_keep_it() {
     let directory = Directory::new().write("page.txt", "# TYPE jobs gauge\njobs 1\n");
     let (code, shown) = directory.on_terminal(&["check", "page.txt"], &[("TERM", "dumb")]);
