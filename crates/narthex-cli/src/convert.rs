@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use narthex_format::Escaping;
 use narthex_format::parse::{Limits, Mode, parse_within};
-use narthex_format::{Encoder, Escaping};
 use narthex_model::Scrape;
 
 use crate::format::PageFormat;
@@ -92,10 +92,7 @@ pub(crate) fn convert(args: &ConvertArgs) -> ExitCode {
         }
     };
     match written {
-        Ok(left_out) => {
-            for problem in left_out {
-                complain("warning", &input.name, problem);
-            }
+        Ok(()) => {
             for loss in losses(&scrape, args.to, args.escaping) {
                 complain("warning", &input.name, loss);
             }
@@ -121,20 +118,16 @@ fn refuse(input: &Input, mode: Mode, limits: &Limits) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Writes the page, and gives what it had to leave out.
-fn write(args: &ConvertArgs, scrape: &Scrape, out: &mut impl Write) -> io::Result<Vec<String>> {
-    let mut encoder = Encoder::new(args.to.writer(args.escaping));
-    encoder.encode(scrape, |chunk| out.write_all(chunk))?;
-    out.flush()?;
-    Ok(encoder.problems().iter().map(ToString::to_string).collect())
+fn write(args: &ConvertArgs, scrape: &Scrape, out: &mut impl Write) -> io::Result<()> {
+    args.to.writer(args.escaping).write(scrape, out)?;
+    out.flush()
 }
 
 /// Label values and help texts may have what a terminal would obey.
-fn write_to_terminal(args: &ConvertArgs, scrape: &Scrape) -> io::Result<Vec<String>> {
+fn write_to_terminal(args: &ConvertArgs, scrape: &Scrape) -> io::Result<()> {
     let mut page = Vec::new();
-    let left_out = write(args, scrape, &mut page)?;
-    io::stdout().lock().write_all(printable(&page).as_bytes())?;
-    Ok(left_out)
+    write(args, scrape, &mut page)?;
+    io::stdout().lock().write_all(printable(&page).as_bytes())
 }
 
 fn scheme(word: &str) -> Escaping {

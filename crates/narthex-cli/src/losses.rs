@@ -1,11 +1,10 @@
 //! What a format cannot carry of a scrape.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt;
 
 use narthex_format::parse::{Limits, Mode, parse_within};
-use narthex_format::{Encoder, Escaping, Format};
+use narthex_format::{Escaping, Format};
 use narthex_model::{MetricFamily, MetricType, Number, Scrape, Value};
 
 use crate::format::PageFormat;
@@ -16,10 +15,7 @@ use crate::format::PageFormat;
 pub(crate) fn losses(scrape: &Scrape, format: PageFormat, escaping: Escaping) -> Vec<Loss> {
     let writer = format.writer(escaping);
     let mut page = Vec::new();
-    let Ok(()) = Encoder::new(writer).encode(scrape, |chunk| {
-        page.extend_from_slice(chunk);
-        Ok::<(), Infallible>(())
-    });
+    writer.encode(scrape, &mut page);
     // The reader of what narthex writes: without bounds, for the scrape is in memory anyway.
     let limits = Limits::default().page(usize::MAX).line(usize::MAX).labels(usize::MAX);
     let mut found = Found { format, losses: Vec::new() };
@@ -192,5 +188,67 @@ impl fmt::Display for Loss {
             1 => write!(f, "{what}: in `{first}`"),
             families => write!(f, "{what}: in `{first}` and {} more", families - 1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use narthex_core::{Counter, Histogram, Registry};
+    use narthex_format::Escaping;
+    use narthex_model::{MetricFamily, Scrape};
+
+    use super::losses;
+    use crate::format::PageFormat;
+
+    #[track_caller]
+    fn check(scrape: &Scrape, format: PageFormat, escaping: Escaping, expected: &[&str]) {
+        let losses = losses(scrape, format, escaping);
+        assert_eq!(losses.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn native_buckets_and_exemplars_are_counted() {
+        let registry = Registry::new();
+        for name in ["a_seconds", "b_seconds"] {
+            let histogram = Histogram::builder(name, "Time.").native(1.1).buckets([1.0]);
+            let histogram = histogram.register(&registry).unwrap();
+            histogram.observe_with_exemplar(0.5, [("trace_id", "a")]);
+            histogram.observe_with_exemplar(1.5, [("trace_id", "b")]);
+        }
+        Counter::builder("c_total", "Count.").register(&registry).unwrap().inc();
+        let scrape = registry.gather();
+        let native =
+            "cannot carry 2 histograms' native buckets, left out: in `a_seconds` and 1 more";
+        let exemplars = "cannot carry 4 exemplars, left out: in `a_seconds` and 1 more";
+        let text = [native, exemplars].map(|loss| format!("the text format {loss}"));
+        check(&scrape, PageFormat::Text, Escaping::AllowUtf8, &text.each_ref().map(|s| s.as_str()));
+        let openmetrics = format!("OpenMetrics {native}");
+        check(&scrape, PageFormat::OpenMetrics, Escaping::AllowUtf8, &[&openmetrics]);
+    }
+
+    #[test]
+    fn an_escaped_name_is_no_loss() {
+        let family = MetricFamily::gauge("a.b", "Text.").utf8_names().sample([""; 0], 1.0);
+        let scrape = Scrape::new(vec![family.build().unwrap()]);
+        for escaping in Escaping::ALL {
+            for format in
+                [PageFormat::Text, PageFormat::OpenMetrics, PageFormat::Protobuf, PageFormat::Json]
+            {
+                check(&scrape, format, escaping, &[]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_family_that_the_format_leaves_out_is_told() {
+        // OpenMetrics has such a sample beside the histogram.
+        let histogram = MetricFamily::histogram("h", "Text.", &[1.0]);
+        let gauge = MetricFamily::gauge("h_created", "Text.").sample([""; 0], 1.0);
+        let mut histogram = histogram.label_names([""; 0]);
+        histogram.push_histogram([""; 0], [1, 0], 0.5);
+        let scrape = Scrape::new(vec![histogram.build().unwrap(), gauge.build().unwrap()]);
+        let expected = "OpenMetrics cannot carry 1 family, left out: in `h_created`";
+        check(&scrape, PageFormat::OpenMetrics, Escaping::AllowUtf8, &[expected]);
+        check(&scrape, PageFormat::Text, Escaping::AllowUtf8, &[]);
     }
 }
