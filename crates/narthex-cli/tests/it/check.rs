@@ -35,7 +35,7 @@ http_requests_total{path=\"/d\"} 4
 /// Checks a page in a file: exit code and standard output.
 #[track_caller]
 fn check(page: impl AsRef<[u8]>, options: &[&str]) -> (i32, String) {
-    let directory = Directory::new().write("page", page);
+    let directory = Directory::new().write_bytes("page", page.as_ref());
     let arguments = [&["check", "page"], options].concat();
     let (code, stdout, stderr) = directory.end_of(&arguments, &[]);
     assert_eq!(stderr, "");
@@ -96,7 +96,7 @@ page.txt: 3 faults, read as the text format
 #[test]
 fn the_readme_shows_what_a_terminal_shows() {
     let page: Vec<_> = THREE_FAULTS.lines().take(4).collect();
-    let directory = Directory::new().write("page.txt", page.join("\n") + "\n");
+    let directory = Directory::new().write("page.txt", &(page.join("\n") + "\n"));
     let (code, shown) = directory.on_terminal(&["check", "page.txt"], &[]);
     assert_eq!(code, 1);
     let readme = include_str!("../../../../README.md");
@@ -148,7 +148,7 @@ fn colours_are_for_terminals_that_want_them() {
 #[test]
 fn a_terminal_sees_a_long_line_around_the_place() {
     let page = format!("up{{a=\"{}\",b=c,d=\"{}\"}} 1\n", "x".repeat(500), "y".repeat(500));
-    let directory = Directory::new().write("page", page);
+    let directory = Directory::new().write("page", &page);
     let (_, shown) = directory.on_terminal(&["check", "page"], &[]);
     // The terminal of the test does not know its size, which is 80 columns then.
     let line = format!("1 | …{}\",b=c,d=\"{}…", "x".repeat(33), "y".repeat(32));
@@ -296,7 +296,7 @@ fn a_fault_in_protobuf_is_at_a_byte() {
     let page = b"\x06\x0a\x02up\x18\x09";
     let (code, stdout) = check(page, &[]);
     assert_eq!((code, &*stdout), (1, "page: byte 6: 9 is not a metric type\n"));
-    let directory = Directory::new().write("page", page);
+    let directory = Directory::new().write_bytes("page", page);
     let (code, shown) = directory.on_terminal(&["check", "page"], &[]);
     let expected = "\
 error: 9 is not a metric type
@@ -374,7 +374,7 @@ fn this_machine_is_exported_in_clean_pages() {
 
 #[test]
 fn without_a_page_there_is_no_verdict() {
-    let directory = Directory::new().write("cut.gz", &gzip(b"up 1\n")[..15]);
+    let directory = Directory::new().write_bytes("cut.gz", &gzip(b"up 1\n")[..15]);
     let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = format!("http://{refused}/");
     let server = Server::start(b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n".to_vec());
@@ -425,7 +425,7 @@ fn binary_garbage_is_many_faults_and_no_more_than_asked_for() {
     // Of every byte, and far more lines than are listed.
     let garbage: Vec<u8> =
         (0u32..100_000).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes()).collect();
-    let directory = Directory::new().write("page", &garbage);
+    let directory = Directory::new().write_bytes("page", &garbage);
     let (code, stdout, stderr) = directory.end_of(&["check", "page"], &[]);
     assert_eq!(code, 1);
     assert_eq!(stdout.lines().count(), 100);
@@ -456,7 +456,7 @@ fn what_has_no_end_is_given_up() {
     let end = directory.end_of(&["check", "/dev/zero", "--max-size=1"], &[]);
     assert_eq!(end, (2, String::new(), expected("/dev/zero")));
 
-    let bomb = directory.write("bomb.gz", gzip(&vec![b'\n'; 4 << 20]));
+    let bomb = directory.write_bytes("bomb.gz", &gzip(&vec![b'\n'; 4 << 20]));
     let end = bomb.end_of(&["check", "bomb.gz", "--max-size=1"], &[]);
     assert_eq!(end, (2, String::new(), expected("bomb.gz")));
 
@@ -495,7 +495,7 @@ fn a_line_of_megabytes_is_a_fault_of_its_own() {
 #[test]
 fn a_closed_pipe_does_not_change_the_verdict() {
     let page = "up x\n".repeat(100_000);
-    let directory = Directory::new().write("page", page);
+    let directory = Directory::new().write("page", &page);
     let mut command = directory.command(&["check", "page", "--max-faults=100000"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

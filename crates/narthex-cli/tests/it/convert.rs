@@ -177,7 +177,7 @@ page:2:6: expected a number such as `1`, `2.5`, `+Inf` or `NaN`, found `y`
 
 #[test]
 fn a_page_can_replace_itself() {
-    let directory = Directory::new().write("page", gzip(TEXT.as_bytes()));
+    let directory = Directory::new().write_bytes("page", &gzip(TEXT.as_bytes()));
     let arguments = ["convert", "page", "--to=text", "--output-file=page"];
     assert_eq!(directory.end_of(&arguments, &[]), (0, String::new(), String::new()));
     assert_eq!(fs::read_to_string(directory.path().join("page")).unwrap(), TEXT);
@@ -202,7 +202,7 @@ fn what_cannot_be_written_is_2() {
 #[test]
 fn a_closed_pipe_is_no_failure() {
     let page: String = (0..100_000).map(|n| format!("up{{n=\"{n}\"}} 1\n")).collect();
-    let directory = Directory::new().write("page", page);
+    let directory = Directory::new().write("page", &page);
     let mut command = directory.command(&["convert", "page", "--to=json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

@@ -21,7 +21,12 @@ impl Directory {
     }
 
     /// Adds a file, and the folders on the way to it.
-    pub(crate) fn write(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn write(self, name: &str, text: &str) -> Self {
+        self.write_bytes(name, text.as_bytes())
+    }
+
+    /// Adds a file that may be anything.
+    pub(crate) fn write_bytes(self, name: &str, content: &[u8]) -> Self {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
