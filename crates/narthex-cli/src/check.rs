@@ -11,7 +11,7 @@ use narthex_format::parse::{Limits, Mode};
 use crate::format::PageFormat;
 use crate::input::{Input, InputArgs};
 use crate::report::{self, Remark};
-use crate::terminal::Reader;
+use crate::terminal::{Reader, printable};
 use crate::{complain, unusable};
 
 /// Check a page of metrics: whether it can be read, and what it should say otherwise.
@@ -70,10 +70,17 @@ pub(crate) fn check(args: &CheckArgs) -> ExitCode {
         Err(error) => return unusable(&args.input.name(), error),
     };
     let report = Report::new(&input, args);
+    let reader = Reader::of(&io::stdout());
     let mut stdout = io::stdout().lock();
-    let written = match args.output {
-        Output::Text => report.write(&mut stdout),
-        Output::Json => json::write(&mut stdout, &report),
+    let written = match (args.output, reader) {
+        (Output::Text, _) => report.write(&mut stdout, reader),
+        (Output::Json, Reader::Program) => json::write(&mut stdout, &report),
+        (Output::Json, Reader::Terminal { .. }) => {
+            // JSON leaves some characters as they are that a terminal obeys.
+            let mut text = Vec::new();
+            let written = json::write(&mut text, &report);
+            written.and_then(|()| stdout.write_all(printable(&text).as_bytes()))
+        }
     };
     match written.and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => unusable("standard output", error),
@@ -126,8 +133,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let reader = Reader::of(&io::stdout());
+    fn write(&self, out: &mut impl Write, reader: Reader) -> io::Result<()> {
         report::write(out, self.input, &self.faults, reader)?;
         report::write(out, self.input, &self.findings, reader)?;
         let (faults, findings) = (self.faults.len(), self.findings.len());

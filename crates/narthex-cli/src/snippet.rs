@@ -120,7 +120,9 @@ fn glyphs(line: &[u8]) -> impl Iterator<Item = Glyph> {
 
 #[cfg(test)]
 mod tests {
-    use super::Snippet;
+    use unicode_width::UnicodeWidthChar as _;
+
+    use super::{Snippet, reorders};
 
     /// The line and, below it, the mark.
     #[track_caller]
@@ -182,5 +184,24 @@ mod tests {
     fn a_line_of_megabytes_is_cut_as_well() {
         let line = vec![b'a'; 4 << 20];
         check(&line, 2 << 20, "a", 12, ["…aaaaaaaaaa…", "      ^"]);
+    }
+
+    #[test]
+    fn any_line_can_be_shown_at_any_place() {
+        let parts: [&[u8]; 8] =
+            [b"a", b"\t", b"\xff", "語".as_bytes(), b"\x1b", "\u{202e}".as_bytes(), b"\xe2", b" "];
+        let mut seed = 1u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize % below
+        };
+        for _ in 0..2000 {
+            let line: Vec<u8> = (0..random(60)).flat_map(|_| parts[random(8)]).copied().collect();
+            let (at, columns) = (random(70), 20 + random(40));
+            let Snippet { text, indent, width } = Snippet::new(&line, at, "a", columns);
+            let shown: usize = text.chars().map(|c| c.width().unwrap_or(0)).sum();
+            assert!(shown <= columns && indent + width <= columns + 1, "{text:?} {at} {columns}");
+            assert!(!text.chars().any(|c| c.is_control() || reorders(c)), "{text:?}");
+        }
     }
 }
