@@ -3,6 +3,7 @@
 //! - [`MetricsService`] answers scrapes: a tower service for applications that have a router.
 //! - [`Site`] is what an exporter needs around it: landing page, health endpoints, own routes.
 //! - [`Server`] serves a site over HTTP/1, bounded in time and memory whoever connects.
+//! - [`MetricsLayer`] measures the requests of any tower or hyper service.
 //! - [`Gather`] is what all of them serve: a registry, or the scrape engine of this crate.
 //!
 //! ```
@@ -23,6 +24,7 @@
 
 mod body;
 mod gather;
+mod layer;
 mod scrape;
 mod server;
 mod service;
@@ -30,6 +32,10 @@ mod site;
 
 pub use body::{Body, BodyError};
 pub use gather::{Gather, GatherError, ScrapeRequest, SourceStatus};
+pub use layer::{
+    MeasuredBody, MeasuredFuture, MetricNames, MetricsLayer, MetricsLayerBuilder,
+    MetricsMiddleware, RequestHead, StatusLabel,
+};
 pub use scrape::{
     BoxError, Cached, IntoFamilies, IntoSource, OnError, ScrapeContext, ScrapeEngine,
     ScrapeEngineBuilder, ScrapedFamily, ScrapedHistogram, ScrapedHistogramFamily, ScrapedMetric,

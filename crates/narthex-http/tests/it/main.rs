@@ -6,6 +6,7 @@ mod bind;
 mod client;
 mod drain;
 mod gathers;
+mod layer;
 mod limits;
 mod logs;
 mod service;
