@@ -67,10 +67,17 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     narthex_exporter::run(web, async |web| {
         tell_of_unread_file(&web);
         registry.register(BuildInfo)?;
-        Ok(Exporter::new("narthex", registry, web)
+        let exporter = Exporter::new("narthex", registry, web)
             .version(env!("CARGO_PKG_VERSION"))
             .description("Metrics of this machine under the names of node_exporter.")
-            .collector("host", host))
+            .collector("host", host);
+        // What is not known at build time is not shown.
+        let built_from = [
+            ("Revision", option_env!("NARTHEX_BUILD_REVISION")),
+            ("Rust", option_env!("NARTHEX_BUILD_RUST_VERSION")),
+        ];
+        let known = built_from.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Ok(known.fold(exporter, |exporter, (name, value)| exporter.detail(name, value)))
     })
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use narthex_core::{Collector, Registry};
 use narthex_http::{
-    Body, BoxError, IntoSource, MetricsService, RouteError, Running, ScrapeEngine,
+    Body, BoxError, IntoSource, MetricsService, OnError, RouteError, Running, ScrapeEngine,
     ScrapeEngineBuilder, Server, Site,
 };
 use narthex_process::ProcessCollector;
@@ -46,6 +46,7 @@ pub struct Exporter {
     name: String,
     version: Option<String>,
     description: Option<String>,
+    details: Vec<(String, String)>,
     registry: Registry,
     web: WebArgs,
     engine: ScrapeEngineBuilder,
@@ -64,6 +65,7 @@ impl Exporter {
             name: name.into(),
             version: None,
             description: None,
+            details: Vec::new(),
             engine: ScrapeEngine::builder(registry.clone()),
             registry,
             web,
@@ -87,6 +89,19 @@ impl Exporter {
         self
     }
 
+    /// Tells more about the exporter on the landing page, such as what it was built from; the
+    /// version of narthex and the platform are there by default.
+    pub fn detail(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.details.push((name.into(), value.into()));
+        self
+    }
+
+    /// Chooses what becomes of a scrape when a source fails; by default the others are served.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.engine = self.engine.on_error(on_error);
+        self
+    }
+
     /// Adds an async source: a [`Source`](narthex_http::Source), or a closure from
     /// [`ScrapeContext`](narthex_http::ScrapeContext) to a future.
     pub fn source<M>(mut self, name: impl Into<String>, source: impl IntoSource<M>) -> Self {
@@ -100,7 +115,11 @@ impl Exporter {
         self
     }
 
-    /// Adds an endpoint of your own: a [tower service](tower_service::Service).
+    /// Adds an endpoint of your own: a [tower service](tower_service::Service), which the landing
+    /// page links to.
+    ///
+    /// A path that is not valid, or taken by a built-in endpoint or another of your own, is an error
+    /// of [`run`](Self::run) before anything is bound.
     pub fn route<S, B>(mut self, path: impl Into<String>, service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -171,7 +190,7 @@ impl Exporter {
         let registry = self.registry.clone();
         let (addresses, timeout) = (self.web.addresses(), self.web.shutdown_timeout);
 
-        let site = self.into_site()?;
+        let (site, engine) = self.into_site()?;
         let server = Server::bind_all(addresses).await?.shutdown_timeout(timeout);
         let handle = ExporterHandle::new(registry, server.local_addrs(), site.readiness());
         tokio::select! {
@@ -181,6 +200,7 @@ impl Exporter {
                 return Ok(());
             }
         }
+        engine.start();
         let running = server.serve(site);
         announce(&running);
 
@@ -192,7 +212,7 @@ impl Exporter {
         }
     }
 
-    fn into_site(self) -> Result<Site, ExporterError> {
+    fn into_site(self) -> Result<(Site, ScrapeEngine), ExporterError> {
         let web = self.web;
         let mut engine = self.engine;
         // Not through the registry, whose prefix and labels are not for these.
@@ -202,8 +222,9 @@ impl Exporter {
         if web.disable_exporter_metrics {
             engine = engine.without_self_metrics();
         }
+        let engine = engine.build()?;
         let mut service =
-            MetricsService::new(engine.build()?).timeout_offset(web.scrape_timeout_offset);
+            MetricsService::new(engine.clone()).timeout_offset(web.scrape_timeout_offset);
         if web.disable_exporter_metrics {
             service = service.without_self_metrics();
         }
@@ -211,11 +232,16 @@ impl Exporter {
             .name(self.name)
             .version(self.version.unwrap_or_default())
             .description(self.description.unwrap_or_default())
+            .detail("narthex", env!("CARGO_PKG_VERSION"))
+            .detail("Platform", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))
             .metrics_path(web.metrics_path)?;
+        for (name, value) in self.details {
+            site = site.detail(name, value);
+        }
         for route in self.routes {
             site = route(site)?;
         }
-        Ok(site)
+        Ok((site, engine))
     }
 }
 

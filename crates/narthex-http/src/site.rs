@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
@@ -18,6 +19,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
+use self::landing::Landing;
 pub use self::route::RouteError;
 use self::route::{DynRoute, Route};
 use crate::BoxError;
@@ -31,7 +33,7 @@ use crate::service::{
 /// | path | answer |
 /// |---|---|
 /// | `/metrics`, or [another](Self::metrics_path) | the metrics |
-/// | `/` | a landing page, unless the metrics are there |
+/// | `/` | a landing page, unless the metrics are there: links, the sources and how they fared last |
 /// | `/-/healthy` | 200 as long as the process answers |
 /// | `/-/ready` | 200, or 503 while [not ready](Self::readiness) or draining |
 /// | `/robots.txt` | keeps crawlers away |
@@ -72,7 +74,9 @@ struct Plan {
     metrics_path: String,
     metrics: MetricsService,
     routes: BTreeMap<String, Arc<dyn DynRoute>>,
+    details: Vec<(String, String)>,
     readiness: Readiness,
+    started: Instant,
 }
 
 const LANDING: &str = "/";
@@ -92,7 +96,9 @@ impl Site {
             metrics_path: "/metrics".into(),
             metrics,
             routes: BTreeMap::new(),
+            details: Vec::new(),
             readiness: Readiness(Arc::new(AtomicBool::new(true))),
+            started: Instant::now(),
         };
         Self { plan: Arc::new(plan), draining: Arc::default() }
     }
@@ -120,6 +126,14 @@ impl Site {
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.plan).description = description.into();
+        self
+    }
+
+    /// Tells more about the exporter on the landing page, such as what it was built from; by default
+    /// there is nothing.
+    #[must_use]
+    pub fn detail(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.plan).details.push((name.into(), value.into()));
         self
     }
 
@@ -300,6 +314,16 @@ enum State {
     Draining,
 }
 
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReady => "not ready",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 impl Plan {
     fn has(&self, path: &str) -> bool {
         [LANDING, HEALTHY, READY, ROBOTS, &self.metrics_path].contains(&path)
@@ -322,7 +346,7 @@ impl Plan {
             method_not_allowed()
         } else {
             match path {
-                LANDING => self.landing(head),
+                LANDING => self.landing(state, head),
                 HEALTHY => text_response(StatusCode::OK, "healthy\n", head),
                 ROBOTS => text_response(StatusCode::OK, "User-agent: *\nDisallow: /\n", head),
                 _ => ready_response(state, head),
@@ -333,7 +357,7 @@ impl Plan {
         response
     }
 
-    fn landing(&self, head: bool) -> Response<Body> {
+    fn landing(&self, state: State, head: bool) -> Response<Body> {
         const HEADERS: [(HeaderName, &str); 3] = [
             (
                 CONTENT_SECURITY_POLICY,
@@ -343,7 +367,18 @@ impl Plan {
             (X_FRAME_OPTIONS, "DENY"),
             (REFERRER_POLICY, "no-referrer"),
         ];
-        let page = landing::page(&self.name, &self.version, &self.description, &self.metrics_path);
+        let page = Landing {
+            name: &self.name,
+            version: &self.version,
+            description: &self.description,
+            state: state.as_str(),
+            metrics_path: &self.metrics_path,
+            routes: self.routes.keys().map(String::as_str).collect(),
+            sources: self.metrics.sources(),
+            details: &self.details,
+            running_for: self.started.elapsed(),
+        }
+        .page();
         let mut response = content_response(
             StatusCode::OK,
             "text/html; charset=utf-8",

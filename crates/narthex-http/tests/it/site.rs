@@ -130,7 +130,8 @@ async fn b23_the_landing_page_names_the_exporter() {
         "<title>thermo-exporter</title>",
         "<h1>thermo-exporter<small>1.4.0</small></h1>",
         "<p>Temperatures.</p>",
-        "<a href=\"./metrics\">",
+        "<dt>State</dt><dd class=\"good\">ready</dd>",
+        "<a href=\"./metrics\">Metrics<small>/metrics</small></a>",
         "<meta name=\"viewport\"",
     ] {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");
