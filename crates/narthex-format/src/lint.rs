@@ -4,6 +4,40 @@
 //! where it sees what a scrape cannot hold. Each [`Finding`] names its [`Rule`], and each rule says
 //! why it is there and how to mend what it finds. Rules that promlint has give promlint's texts.
 //!
+//! | rule | finds | promlint |
+//! |---|---|---|
+//! | [`missing-help`](Rule::MissingHelp) | a family without a help text | yes |
+//! | [`base-unit`](Rule::BaseUnit) | `_milliseconds`, `_megabytes`, `_days` | yes |
+//! | [`total`](Rule::Total) | a counter that does not end in `_total`, another type that does | yes |
+//! | [`reserved-suffix`](Rule::ReservedSuffix) | `_bucket`, `_count` and `_sum` where they belong to no histogram or summary | yes |
+//! | [`reserved-label`](Rule::ReservedLabel) | `le` and `quantile`, likewise | yes |
+//! | [`type-in-name`](Rule::TypeInName) | `requests_counter_total` | yes |
+//! | [`colon`](Rule::Colon) | `http:requests_total` | yes |
+//! | [`camel-case`](Rule::CamelCase) | `httpRequests_total` | yes |
+//! | [`abbreviated-unit`](Rule::AbbreviatedUnit) | `latency_ms`, `size_kb` | yes |
+//! | [`duplicate`](Rule::Duplicate) | a series that a page gives twice | yes |
+//! | [`cardinality`](Rule::Cardinality) | a family of more than 1,000 series | |
+//! | [`id-label`](Rule::IdLabel) | a label such as `user_id`, or with values that are UUIDs, trace ids or addresses of mail | |
+//! | [`missing-unit`](Rule::MissingUnit) | `request_duration`, `queue_size`: a quantity without a unit | |
+//! | [`useless-counter`](Rule::UselessCounter) | a counter that is negative, infinite or NaN, of which `rate()` makes nonsense | |
+//!
+//! [`Rule::why`] and [`Rule::mend`] have the reason of each and the way out; the list of what
+//! [`lint_page`] found reads well as it is:
+//!
+//! ```
+//! use narthex_format::lint::lint_page;
+//! use narthex_format::parse::{Mode, Syntax};
+//!
+//! let page = b"# HELP request_duration Time.\nrequest_duration 0.25\n";
+//! for finding in lint_page(Syntax::Text, page, Mode::Strict)? {
+//!     let rule = finding.rule();
+//!     assert_eq!(rule.name(), "missing-unit");
+//!     assert_eq!(rule.why(), "a reader cannot tell seconds from milliseconds");
+//!     println!("{finding} [{rule}]: {}; to mend it, {}", rule.why(), rule.mend());
+//! }
+//! # Ok::<(), narthex_format::parse::ParseError>(())
+//! ```
+//!
 //! ```
 //! use narthex_format::lint::{Rule, lint};
 //! use narthex_model::{MetricFamily, Scrape};

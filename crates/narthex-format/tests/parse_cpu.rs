@@ -32,7 +32,7 @@ fn pages_made_to_be_slow_are_at_most_ten_kibibytes_long() {
 fn no_page_of_ten_kibibytes_takes_50_milliseconds() {
     let mut worst = Duration::ZERO;
     for (name, syntax, page) in slow_pages() {
-        let took = longest_call(syntax, &page);
+        let took = longest_call(syntax, &page, 20);
         println!("{name:44} {:8.3} ms", took.as_secs_f64() * 1e3);
         worst = worst.max(took);
     }
@@ -51,7 +51,7 @@ fn no_page_of_ten_kibibytes_takes_50_milliseconds() {
             let at = random.below(page.len());
             page[at] = random.next() as u8;
         }
-        hostile = hostile.max(longest_call(format.into(), &page));
+        hostile = hostile.max(longest_call(format.into(), &page, 1));
     }
     println!("{:44} {:8.3} ms", "20,000 hostile pages", hostile.as_secs_f64() * 1e3);
     worst = worst.max(hostile);
@@ -59,8 +59,9 @@ fn no_page_of_ten_kibibytes_takes_50_milliseconds() {
     assert!(worst < LIMIT);
 }
 
-/// The CPU time of the longest call that reads the page.
-fn longest_call(syntax: Syntax, page: &[u8]) -> Duration {
+/// The CPU time of the longest call that reads the page, each made `times` times, for the clock may
+/// tick only every 4 ms.
+fn longest_call(syntax: Syntax, page: &[u8], times: u32) -> Duration {
     let mut longest = Duration::ZERO;
     for mode in [Mode::Strict, Mode::Lenient] {
         let calls: [&dyn Fn(); 3] = [
@@ -70,8 +71,8 @@ fn longest_call(syntax: Syntax, page: &[u8]) -> Duration {
         ];
         for call in calls {
             let start = cpu_time();
-            call();
-            longest = longest.max(cpu_time() - start);
+            (0..times).for_each(|_| call());
+            longest = longest.max((cpu_time() - start) / times);
         }
     }
     longest

@@ -85,3 +85,16 @@ fn every_rule_has_a_name_of_its_own_and_says_why_and_how() {
         }
     }
 }
+
+#[test]
+fn the_table_of_rules_is_that_of_the_code() {
+    let documentation = include_str!("../lint.rs");
+    let row = |rule: Rule| {
+        let start = format!("//! | [`{}`](Rule::{rule:?}) | ", rule.name());
+        documentation.lines().find(|line| line.starts_with(&start)).map(str::to_owned)
+    };
+    for rule in Rule::ALL {
+        let row = row(rule).unwrap_or_else(|| panic!("{rule} is not in the table"));
+        assert_eq!(row.ends_with("| yes |"), rule.is_promlint(), "{row}");
+    }
+}

@@ -56,7 +56,8 @@ pub(super) enum RowValue {
     Native {
         bounds: Vec<f64>,
         counts: Vec<u64>,
-        native: NativeHistogram,
+        /// Boxed, for rows of numbers are as large as the largest.
+        native: Box<NativeHistogram>,
     },
     /// Quantiles with their values, the number of observations and their sum.
     Summary {
@@ -252,7 +253,11 @@ impl Family<'_> {
                     builder.push_histogram(values, counts.iter().copied(), *sum);
                 }
                 RowValue::Native { counts, native, .. } => {
-                    builder.push_native_histogram(values, counts.iter().copied(), native.clone());
+                    builder.push_native_histogram(
+                        values,
+                        counts.iter().copied(),
+                        NativeHistogram::clone(native),
+                    );
                 }
                 RowValue::Summary { quantiles: own, count, sum } => {
                     let value = |level: &f64| {

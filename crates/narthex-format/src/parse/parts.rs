@@ -90,7 +90,7 @@ impl<'a> Parts<'a> {
         }
         let sum = self.sum?;
         let value = match &self.native {
-            Some(Ok(native)) => RowValue::Native { bounds, counts, native: native.clone() },
+            Some(Ok(native)) => RowValue::Native { bounds, counts, native: native.clone().into() },
             _ => RowValue::Histogram { bounds, counts, sum },
         };
         let mut row = Row::new(self.labels.clone(), value);

@@ -94,7 +94,7 @@ impl Random {
         format!("{}{tail}", self.pick(&["a", "x_", "é", "n:"]))
     }
 
-    fn float(&mut self) -> f64 {
+    pub(crate) fn float(&mut self) -> f64 {
         match self.below(6) {
             0 => f64::from_bits(self.next()),
             1 => self.pick(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e-300, 5e-324]),
