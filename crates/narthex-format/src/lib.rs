@@ -4,6 +4,9 @@
 //! [`Format::write`] render one page. Who renders again and again keeps an [`Encoder`]: it streams
 //! a page of any length through one buffer that it reuses.
 //!
+//! [`parse`](mod@parse) reads pages of every format back, [`lint`](mod@lint) finds what they should
+//! say otherwise, and `testing` (a feature) has assertions for tests of your own metrics.
+//!
 //! ```
 //! use narthex_format::Format;
 //! use narthex_model::{MetricFamily, Scrape};

@@ -296,6 +296,26 @@ fn a_family_that_comes_twice_is_the_same_fault_each_time() {
 }
 
 #[test]
+fn a_metric_is_the_same_in_whichever_way_its_labels_are_spelled() {
+    let start = "# TYPE x gauge\nx{a=\"1\",b=\"q\"} 1\nx{c=\"2\"} 1\n";
+    for labels in [
+        "{a=\"1\",b=\"q\"}",
+        "{b=\"q\",a=\"1\"}",
+        "{\"a\"=\"1\",b=\"q\"}",
+        "{ a = \"1\" , b = \"q\" }",
+        "{\"x\",b=\"q\",a=\"1\"}",
+    ] {
+        let line = if labels.contains("\"x\"") { labels.to_owned() } else { format!("x{labels}") };
+        let page = format!("{start}{line} 2\n# EOF\n");
+        let message = error(Syntax::OpenMetrics, &page);
+        assert!(message.starts_with("line 4, column 1: the samples of one metric"), "{message}");
+    }
+    for labels in ["{a=\"1\",b=\"q\\\\\"}", "{a=\"1,b=\\\"q\\\"\"}", "{a=\"1\"}", "{}"] {
+        strict(Syntax::OpenMetrics, &format!("{start}x{labels} 2\n# EOF\n"));
+    }
+}
+
+#[test]
 fn a_histogram_may_have_no_bucket_but_that_for_infinity() {
     let page = "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 3\nh_sum 5\nh_count 3\n";
     let scrape = strict(Syntax::Text, page);

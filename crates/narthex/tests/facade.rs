@@ -45,3 +45,26 @@ async fn a01_every_layer_is_reachable_and_works_alone() {
     let cli: Cli = settings.try_parse_from(["a01"], nothing, "/".as_ref()).unwrap();
     assert_eq!(cli.web.port, 9001);
 }
+
+#[cfg(feature = "testing")]
+#[test]
+fn users_test_their_metrics_in_one_line() {
+    use narthex::format::lint::lint;
+    use narthex::format::parse::{Mode, Syntax, parse};
+    use narthex::testing::{assert_clean, assert_families, assert_value, snapshot};
+
+    let registry = Registry::new();
+    Counter::builder("jobs_total", "Jobs done.").register(&registry).unwrap().inc_by(3);
+    let scrape = registry.gather();
+    assert_value(&scrape, "jobs_total", &[], 3.0);
+    let page = "# HELP jobs_total Jobs done.\n# TYPE jobs_total counter\njobs_total 3\n";
+    assert_families(&scrape, page);
+    assert!(snapshot(&scrape).contains("jobs_total 3\n"));
+
+    let mut written = Vec::new();
+    Format::TEXT.encode(&scrape, &mut written);
+    assert_clean(&written);
+    assert_eq!(written, page.as_bytes());
+    let read = parse(Syntax::Text, &written, Mode::Strict).unwrap();
+    assert_eq!(lint(&read), []);
+}

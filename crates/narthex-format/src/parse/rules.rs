@@ -5,7 +5,7 @@ mod histogram;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use narthex_model::MetricType;
+use narthex_model::{MetricType, escape_into};
 
 use super::error::{Line, ParseError};
 use super::number::{Numbers, Timestamp, float};
@@ -21,8 +21,8 @@ pub(super) struct OpenMetricsRules<'a> {
     family: Option<FamilyRules<'a>>,
 }
 
-/// A set of labels, sorted by name.
-type LabelSet<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+/// A set of labels as text, the same text in whichever way a page gives the set.
+type LabelSet<'a> = Cow<'a, str>;
 
 /// The family under way.
 #[derive(Debug)]
@@ -281,8 +281,8 @@ impl<'a> FamilyRules<'a> {
     fn check_order(&mut self, sample: &Sample<'a>, line: Line<'a>) -> Result<(), ParseError> {
         let own = self.own_label(sample);
         let labels = match self.metric_type {
-            Some(MetricType::Info) => Vec::new(),
-            _ => sorted(sample, own.as_deref()),
+            Some(MetricType::Info) => Cow::Borrowed(""),
+            _ => label_set(sample, own.as_deref()),
         };
         let last = match self.metric.take() {
             Some((current, time)) if current == labels => Some(time),
@@ -321,8 +321,8 @@ impl<'a> FamilyRules<'a> {
 
     fn point(&self, sample: &Sample<'a>, own: Option<&str>) -> Point<'a> {
         let labels = match self.metric_type {
-            Some(MetricType::Info) => sorted(sample, None),
-            _ => Vec::new(),
+            Some(MetricType::Info) => label_set(sample, None),
+            _ => Cow::Borrowed(""),
         };
         let own = own.and_then(|own| sample.labels.get(own));
         Point { name: sample.name.clone(), own, labels }
@@ -376,12 +376,47 @@ fn check_bound(sample: &Sample<'_>, line: Line<'_>) -> Result<f64, ParseError> {
     }
 }
 
-/// A sample's labels without `left_out`, sorted by name.
-fn sorted<'a>(sample: &Sample<'a>, left_out: Option<&str>) -> LabelSet<'a> {
+/// A sample's labels without `left_out`, sorted by name: on most pages they are so as they stand.
+fn label_set<'a>(sample: &Sample<'a>, left_out: Option<&str>) -> LabelSet<'a> {
+    let raw = sample.labels.as_page_text();
+    if left_out.is_none() && is_sorted_and_plain(sample) {
+        return Cow::Borrowed(raw);
+    }
     let labels = sample.labels.iter().filter(|(name, _)| Some(&**name) != left_out);
-    let mut labels: LabelSet<'a> = labels.collect();
+    let mut labels: Vec<_> = labels.collect();
     labels.sort();
-    labels
+    let mut text = Vec::with_capacity(raw.len());
+    for (at, (name, value)) in labels.iter().enumerate() {
+        text.extend_from_slice(if at == 0 { b"" } else { b"," });
+        if is_classic(name) {
+            text.extend_from_slice(name.as_bytes());
+        } else {
+            text.push(b'"');
+            escape_into(&mut text, name);
+            text.push(b'"');
+        }
+        text.extend_from_slice(b"=\"");
+        escape_into(&mut text, value);
+        text.push(b'"');
+    }
+    Cow::Owned(String::from_utf8(text).expect("escaping keeps UTF-8 whole"))
+}
+
+/// Whether the labels stand on the page in the order of their names, with nothing escaped, no name
+/// in quotes and no blanks.
+fn is_sorted_and_plain(sample: &Sample<'_>) -> bool {
+    let mut last = Cow::Borrowed("");
+    let mut len = 0;
+    for (name, value) in sample.labels {
+        let is_plain = matches!((&name, &value), (Cow::Borrowed(_), Cow::Borrowed(_)));
+        if !is_plain || name <= last {
+            return false;
+        }
+        // The equals sign, two quotes and the comma.
+        len += name.len() + value.len() + 4;
+        last = name;
+    }
+    len == sample.labels.as_page_text().len() + usize::from(len > 0)
 }
 
 fn once(twice: bool, keyword: &str, line: Line<'_>) -> Result<(), ParseError> {
