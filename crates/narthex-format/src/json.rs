@@ -80,9 +80,7 @@ fn push_metric(out: &mut Vec<u8>, metric: &Metric<'_>) {
         }
         Value::Histogram(histogram) => {
             push_key(out, "histogram");
-            push_buckets(out, histogram, |index| {
-                metric.exemplars().find(|(bucket, _)| *bucket == index).map(|(_, found)| found)
-            });
+            push_buckets(out, histogram, metric.exemplars());
             out.push(b'}');
         }
         Value::NativeHistogram(both) => {
@@ -112,10 +110,7 @@ fn push_native_histogram(
     metric: &Metric<'_>,
 ) {
     let is_native_only = classic.counts().len() == 1;
-    push_buckets(out, classic, |index| {
-        let mut exemplars = metric.exemplars().filter(|_| !is_native_only);
-        exemplars.find(|(bucket, _)| *bucket == index).map(|(_, found)| found)
-    });
+    push_buckets(out, classic, metric.exemplars().filter(|_| !is_native_only));
     push_key(out, "native");
     out.extend_from_slice(b"{\"schema\":");
     push_integer(out, native.schema().get());
@@ -167,12 +162,13 @@ fn push_list<T>(
     out.push(b']');
 }
 
-/// Appends count, sum and classic buckets; the object stays open.
+/// Appends count, sum and classic buckets, with exemplars in their order; the object stays open.
 fn push_buckets<'a>(
     out: &mut Vec<u8>,
     histogram: Histogram<'_>,
-    exemplar: impl Fn(usize) -> Option<&'a Exemplar>,
+    exemplars: impl Iterator<Item = (usize, &'a Exemplar)>,
 ) {
+    let mut exemplars = exemplars.peekable();
     push_totals(out, histogram.count(), histogram.sum(), "buckets");
     for (index, (bound, count)) in histogram.buckets().enumerate() {
         if index > 0 {
@@ -182,7 +178,7 @@ fn push_buckets<'a>(
         push_float(out, bound);
         push_key(out, "count");
         push_integer(out, count);
-        if let Some(exemplar) = exemplar(index) {
+        if let Some((_, exemplar)) = exemplars.next_if(|(bucket, _)| *bucket == index) {
             push_exemplar(out, exemplar);
         }
         out.push(b'}');

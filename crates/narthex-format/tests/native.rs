@@ -263,3 +263,41 @@ fn where_one_series_is_native_only_classic_buckets_are_common_to_all() {
          differ in buckets"
     );
 }
+
+#[test]
+fn exemplars_of_the_whole_histogram_go_to_buckets_that_have_none() {
+    let page = |buckets: &str| {
+        format!(
+            r#"{{"families": [{{"name": "h", "type": "histogram", "metrics": [{{"histogram": {{
+                "count": 2, "sum": 3, "buckets": [{buckets}],
+                "native": {{"schema": 0, "zero_threshold": 0, "zero_count": 2}},
+                "exemplars": [{{"value": 9}}, {{"value": 0.5}}, {{"value": 0.25}}, {{"value": 8}}]
+            }}}}]}}]}}"#
+        )
+    };
+    let exemplars = |buckets: &str| -> Vec<(usize, f64)> {
+        let scrape = parsed(Syntax::Json, page(buckets).as_bytes());
+        let metric = scrape.families()[0].metric(0).expect("a metric");
+        metric.exemplars().map(|(bucket, exemplar)| (bucket, exemplar.value())).collect()
+    };
+    assert_eq!(exemplars(""), [(0, 9.0), (1, 0.5), (2, 0.25), (3, 8.0)]);
+    assert_eq!(exemplars(r#"{"le": 1, "count": 0}"#), [(0, 0.5), (1, 9.0)]);
+    let own = r#"{"le": 1, "count": 0, "exemplar": {"value": 0.75}}, {"le": "+Inf", "count": 2}"#;
+    assert_eq!(exemplars(own), [(0, 0.75), (1, 9.0)]);
+}
+
+#[test]
+fn very_many_exemplars_cost_no_more_than_each_is_worth() {
+    let exemplars = vec![r#"{"value": 1}"#; 200_000].join(",");
+    let page = format!(
+        r#"{{"families": [{{"name": "h", "type": "histogram", "metrics": [{{"histogram": {{
+            "count": 2, "sum": 3, "buckets": [],
+            "native": {{"schema": 0, "zero_threshold": 0, "zero_count": 2}},
+            "exemplars": [{exemplars}]
+        }}}}]}}]}}"#
+    );
+    let scrape = parsed(Syntax::Json, page.as_bytes());
+    let mut written = Vec::new();
+    Format::PROTOBUF.encode(&scrape, &mut written);
+    assert_eq!(parsed(Syntax::Protobuf, &written), scrape);
+}

@@ -78,16 +78,7 @@ impl<'a> Parts<'a> {
         if self.count.is_some_and(|count| whole(count) != Some(counts.iter().sum())) {
             return None;
         }
-        for (at, exemplar) in self.exemplars.iter().enumerate() {
-            // Without bounds they are numbered, with bounds each belongs to the bucket of its value.
-            let bucket = match &bounds[..] {
-                [] => at,
-                bounds => bounds.partition_point(|bound| *bound < exemplar.value()),
-            };
-            if exemplars.iter().all(|(taken, _)| *taken != bucket) {
-                exemplars.push((bucket, exemplar.clone()));
-            }
-        }
+        self.place_exemplars(&bounds, &mut exemplars);
         let sum = self.sum?;
         let value = match &self.native {
             Some(Ok(native)) => RowValue::Native { bounds, counts, native: native.clone().into() },
@@ -96,6 +87,27 @@ impl<'a> Parts<'a> {
         let mut row = Row::new(self.labels.clone(), value);
         row.exemplars = exemplars;
         Some(row)
+    }
+
+    /// Adds the exemplars of the whole histogram: by their values to buckets that have none, and
+    /// numbered where +Inf is the only bucket.
+    fn place_exemplars(&self, bounds: &[f64], exemplars: &mut Vec<(usize, Exemplar)>) {
+        if self.exemplars.is_empty() {
+            return;
+        }
+        if bounds.is_empty() {
+            let numbered = (exemplars.len()..).zip(self.exemplars.iter().cloned());
+            return exemplars.extend(numbered);
+        }
+        let mut taken = vec![false; bounds.len() + 1];
+        exemplars.iter().for_each(|(bucket, _)| taken[*bucket] = true);
+        for exemplar in &self.exemplars {
+            let bucket = bounds.partition_point(|bound| *bound < exemplar.value());
+            if !std::mem::replace(&mut taken[bucket], true) {
+                exemplars.push((bucket, exemplar.clone()));
+            }
+        }
+        exemplars.sort_by_key(|(bucket, _)| *bucket);
     }
 
     fn summary(&self, points: &[Point]) -> Option<Row<'a>> {

@@ -139,10 +139,10 @@ impl Series<'_> {
     }
 
     fn push_exemplar(&self, out: &mut Vec<u8>, field: u32, bucket: usize) {
-        let Some(found) = self.exemplars.iter().find(|exemplar| exemplar.bucket() == bucket) else {
+        let Ok(at) = self.exemplars.binary_search_by_key(&bucket, BucketExemplar::bucket) else {
             return;
         };
-        let exemplar: &Exemplar = found.exemplar();
+        let exemplar: &Exemplar = self.exemplars[at].exemplar();
         push_message(out, field, |out| {
             for label in exemplar.labels() {
                 push_constant_label(out, field::exemplar::LABEL, label, self.escaping);

@@ -97,8 +97,8 @@ impl<'a> Row<'a> {
     }
 
     fn exemplar(&self, bucket: usize) -> Option<&'a Exemplar> {
-        let found = self.exemplars.iter().find(|exemplar| exemplar.bucket() == bucket);
-        found.map(BucketExemplar::exemplar)
+        let at = self.exemplars.binary_search_by_key(&bucket, BucketExemplar::bucket).ok()?;
+        Some(self.exemplars[at].exemplar())
     }
 }
 
