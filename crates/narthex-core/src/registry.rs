@@ -52,7 +52,7 @@ struct State {
 
 struct Entry {
     /// The families that are known before a gather, under their exported names.
-    families: Vec<Metadata>,
+    families: Vec<Arc<Metadata>>,
     kind: EntryKind,
 }
 
@@ -187,7 +187,7 @@ impl Registry {
         let families: Result<Vec<_>, _> = collector
             .describe()
             .into_iter()
-            .map(|metadata| self.scope.exported(metadata))
+            .map(|metadata| self.scope.exported(metadata).map(Arc::new))
             .collect();
         let collector: Arc<dyn Collector> = Arc::new(collector);
         let address = Arc::as_ptr(&collector).addr();
@@ -209,7 +209,7 @@ impl Registry {
         let shows_created = kept.options.created;
         let kept = Arc::new(kept);
         let entry = Arc::new(Entry {
-            families: vec![metadata.as_ref().clone()],
+            families: vec![metadata.clone()],
             kind: EntryKind::Instrument {
                 metadata: metadata.clone(),
                 source,

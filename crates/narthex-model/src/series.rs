@@ -54,14 +54,14 @@ impl RecordLayout {
     }
 }
 
-/// The fragment ids in the `N` half words from half `FIRST` on; what is not there reads as no id.
+/// The fragment ids in the `N` half words after the first; what is not there reads as no id.
 #[inline(always)]
-fn fragment_ids<const N: usize, const FIRST: usize>(words: &[AtomicU64]) -> [u32; N] {
-    let Some(words) = words.get(..(FIRST + N).div_ceil(2)) else {
+fn fragment_ids<const N: usize>(words: &[AtomicU64]) -> [u32; N] {
+    let Some(words) = words.get(..(1 + N).div_ceil(2)) else {
         return [u32::MAX; N];
     };
     std::array::from_fn(|k| {
-        let half = FIRST + k;
+        let half = 1 + k;
         (words[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32
     })
 }
@@ -82,13 +82,9 @@ impl Records {
         self.chunks.iter().map(|chunk| &**chunk)
     }
 
-    /// Calls `each` with the rows and their records, in order.
-    ///
-    /// It is called in one place for both kinds of rows: the compiler copies the body of an
-    /// encoder's loop into the one place that calls it, and makes it a function of its own where
-    /// there are two.
+    /// Calls `each` with the rows of each chunk that has any of `rows`, in order.
     #[inline(always)]
-    fn each(&self, rows: &Rows, mut each: impl FnMut(u32, &[AtomicU64])) {
+    fn each_run<'a>(&'a self, rows: &'a Rows, mut each: impl FnMut(Run<'a>)) {
         let width = self.layout.width;
         let mut left = rows.len();
         let mut listed = rows.listed();
@@ -104,21 +100,56 @@ impl Records {
                 continue;
             }
             let start = (index as u32) << Self::CHUNK_LOG;
-            let here = match listed {
+            let len = match listed {
                 None => (held - before).min(left),
                 Some(rows) => rows.partition_point(|&row| row < start + held as u32),
             };
-            for k in 0..here {
-                let row = match listed {
-                    None => before + k,
-                    Some(rows) => (rows[k] - start) as usize,
-                };
-                each(start + row as u32, &chunk[row * width..][..width]);
-            }
-            listed = listed.map(|rows| &rows[here..]);
-            left -= here;
+            let here = listed.map(|rows| &rows[..len]);
+            each(Run { chunk, width, start, first: before, len, listed: here });
+            listed = listed.map(|rows| &rows[len..]);
+            left -= len;
             before = 0;
         }
+    }
+
+    /// Calls `each` with the rows and their records, in order.
+    #[inline(always)]
+    fn each(&self, rows: &Rows, mut each: impl FnMut(u32, &[AtomicU64])) {
+        self.each_run(rows, |run| {
+            for k in 0..run.len {
+                let (row, record) = run.record(k);
+                each(row, record);
+            }
+        });
+    }
+}
+
+/// Rows that follow each other in one chunk.
+struct Run<'a> {
+    chunk: &'a [AtomicU64],
+    width: usize,
+    /// The row of the chunk's first record.
+    start: u32,
+    /// Which record of the chunk is the first one, unless they are listed.
+    first: usize,
+    len: usize,
+    listed: Option<&'a [u32]>,
+}
+
+impl<'a> Run<'a> {
+    #[inline(always)]
+    fn record(&self, k: usize) -> (u32, &'a [AtomicU64]) {
+        let at = match self.listed {
+            None => self.first + k,
+            Some(rows) => (rows[k] - self.start) as usize,
+        };
+        (self.start + at as u32, &self.chunk[at * self.width..][..self.width])
+    }
+
+    /// The records of unlisted rows from the `k`th on.
+    #[inline(always)]
+    fn records_from(&self, k: usize) -> impl Iterator<Item = &'a [AtomicU64]> {
+        self.chunk[(self.first + k) * self.width..].chunks_exact(self.width)
     }
 }
 
@@ -250,17 +281,39 @@ impl Series {
                 (0..self.len()).for_each(|index| each(index, [Fragment::absent(); N]));
             };
         };
+        /// Rows whose fragments are looked up before `each` is called for them. An encoder's loop
+        /// needs more registers than there are: with the lookup in a loop of its own, a line of
+        /// text takes a fifth fewer instructions.
+        const BATCH: usize = 32;
         let fragments = self.fragments.view();
         let layout = records.layout;
         let ids_at = layout.first_label / 2;
         let starts_odd = layout.first_label % 2 == 1;
+        let mut batch = [[Fragment::absent(); N]; BATCH];
         let mut index = 0;
-        records.each(&self.rows, |_, record| {
-            let words = record.get(ids_at..).unwrap_or_default();
-            let ids =
-                if starts_odd { fragment_ids::<N, 1>(words) } else { fragment_ids::<N, 0>(words) };
-            each(index, ids.map(|id| fragments.get(id)));
-            index += 1;
+        records.each_run(&self.rows, |run| {
+            let mut at = 0;
+            while at < run.len {
+                let len = (run.len - at).min(BATCH);
+                let batch = &mut batch[..len];
+                if run.listed.is_none() && starts_odd {
+                    for (found, record) in batch.iter_mut().zip(run.records_from(at)) {
+                        let words = record.get(ids_at..).unwrap_or_default();
+                        *found = fragment_ids::<N>(words).map(|id| fragments.get(id));
+                    }
+                } else {
+                    for (k, found) in batch.iter_mut().enumerate() {
+                        let (_, record) = run.record(at + k);
+                        let ids = std::array::from_fn(|k| layout.fragment_id(record, k));
+                        *found = ids.map(|id: u32| fragments.get(id));
+                    }
+                }
+                for fragments in batch {
+                    each(index, *fragments);
+                    index += 1;
+                }
+                at += len;
+            }
         });
     }
 

@@ -1,6 +1,7 @@
 //! Which names are taken: by families, and by the samples that they write.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use narthex_model::{Metadata, MetricName, MetricType};
 
@@ -10,14 +11,14 @@ use crate::error::{Fault, RegisterError};
 #[derive(Clone, Default)]
 pub(super) struct Names {
     /// Several descriptions share a name where they differ in the values of constant labels.
-    families: HashMap<MetricName, Vec<Metadata>>,
+    families: HashMap<MetricName, Vec<Arc<Metadata>>>,
     /// Each name that may appear on a page, escaped for old scrapers, with the family it is of.
-    samples: BTreeMap<String, MetricName>,
+    samples: HashMap<String, MetricName>,
 }
 
 impl Names {
     /// Takes the names of all `families`, or of none.
-    pub(super) fn add(&mut self, families: &[Metadata]) -> Result<(), RegisterError> {
+    pub(super) fn add(&mut self, families: &[Arc<Metadata>]) -> Result<(), RegisterError> {
         for (added, family) in families.iter().enumerate() {
             if let Err(fault) = self.add_one(family) {
                 families[..added].iter().for_each(|family| self.remove(family));
@@ -27,7 +28,7 @@ impl Names {
         Ok(())
     }
 
-    fn add_one(&mut self, family: &Metadata) -> Result<(), Fault> {
+    fn add_one(&mut self, family: &Arc<Metadata>) -> Result<(), Fault> {
         if let Some(others) = self.families.get(family.name()) {
             check_siblings(family, others)?;
         }
@@ -39,14 +40,17 @@ impl Names {
         for name in exposed_names(family) {
             self.samples.insert(name, family.name().clone());
         }
-        self.families.entry(family.name().clone()).or_default().push(family.clone());
+        self.families
+            .entry(family.name().clone())
+            .or_insert_with(|| Vec::with_capacity(1))
+            .push(family.clone());
         Ok(())
     }
 
     /// Frees the names of a family that was added.
     pub(super) fn remove(&mut self, family: &Metadata) {
         let Some(siblings) = self.families.get_mut(family.name()) else { return };
-        if let Some(at) = siblings.iter().position(|sibling| sibling == family) {
+        if let Some(at) = siblings.iter().position(|sibling| **sibling == *family) {
             siblings.remove(at);
         }
         if siblings.is_empty() {
@@ -59,7 +63,7 @@ impl Names {
 }
 
 /// Two instruments may share a family only as different series of it.
-fn check_siblings(family: &Metadata, others: &[Metadata]) -> Result<(), Fault> {
+fn check_siblings(family: &Metadata, others: &[Arc<Metadata>]) -> Result<(), Fault> {
     for other in others {
         let what = difference(family, other);
         if what != Some("type") && other.const_labels() == family.const_labels() {

@@ -10,13 +10,16 @@ use std::sync::{Arc, OnceLock};
 /// share the chunks, and the old lists are kept (together a third of the newest).
 pub(crate) struct Directory<T> {
     current: AtomicUsize,
-    levels: [OnceLock<Level<T>>; LEVELS],
+    near: [OnceLock<Level<T>>; NEAR],
+    /// Those of large families only, apart: a family of few series is smaller than these.
+    far: OnceLock<Box<[OnceLock<Level<T>>; FAR]>>,
 }
 
 type Level<T> = Box<[OnceLock<Arc<[T]>>]>;
 
-/// 4, 16, ... chunk pointers: enough for 2^22 chunks.
-const LEVELS: usize = 11;
+/// 1, 4, 16, 64 chunk pointers, and then 256, ... enough for 2^22 chunks.
+const NEAR: usize = 4;
+const FAR: usize = 8;
 
 /// A directory as one lookup sees it.
 pub(crate) struct View<'a, T>(&'a [OnceLock<Arc<[T]>>]);
@@ -31,14 +34,19 @@ impl<T> Copy for View<'_, T> {}
 
 impl<T> Directory<T> {
     pub(crate) const fn new() -> Self {
-        Self { current: AtomicUsize::new(0), levels: [const { OnceLock::new() }; LEVELS] }
+        let near = [const { OnceLock::new() }; NEAR];
+        Self { current: AtomicUsize::new(0), near, far: OnceLock::new() }
     }
 
     /// One load for the whole lookup.
     #[inline(always)]
     pub(crate) fn view(&self) -> View<'_, T> {
         // Acquire pairs with the Release in `set`; the level itself is published by its OnceLock.
-        let level = self.levels.get(self.current.load(Acquire)).and_then(OnceLock::get);
+        let current = self.current.load(Acquire);
+        let level = match self.near.get(current) {
+            Some(level) => level.get(),
+            None => self.far.get().and_then(|far| far.get(current - NEAR)?.get()),
+        };
         View(level.map_or(&[], |level| level))
     }
 
@@ -46,14 +54,24 @@ impl<T> Directory<T> {
     pub(crate) fn set(&self, index: usize, chunk: impl FnOnce() -> Arc<[T]>) -> &Arc<[T]> {
         // Relaxed: only the writer stores `current`.
         let mut current = self.current.load(Relaxed);
-        let mut level = self.levels[current].get_or_init(|| Self::level(4, &[]));
+        let mut level = self.slot(current).get_or_init(|| Self::level(1, &[]));
         while index >= level.len() {
             let longer = Self::level(level.len() * 4, level);
             current += 1;
-            level = self.levels[current].get_or_init(|| longer);
+            level = self.slot(current).get_or_init(|| longer);
             self.current.store(current, Release);
         }
         level[index].get_or_init(chunk)
+    }
+
+    fn slot(&self, index: usize) -> &OnceLock<Level<T>> {
+        match self.near.get(index) {
+            Some(slot) => slot,
+            None => {
+                let far = self.far.get_or_init(|| Box::new([const { OnceLock::new() }; FAR]));
+                &far[index - NEAR]
+            }
+        }
     }
 
     fn level(len: usize, shorter: &[OnceLock<Arc<[T]>>]) -> Level<T> {
@@ -63,11 +81,6 @@ impl<T> Directory<T> {
 }
 
 impl<'a, T> View<'a, T> {
-    /// Whether no chunk was ever put in.
-    pub(crate) fn is_empty(self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The chunk at `index`.
     #[inline(always)]
     pub(crate) fn chunk(self, index: usize) -> Option<&'a Arc<[T]>> {

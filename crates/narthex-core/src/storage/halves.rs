@@ -1,6 +1,6 @@
 //! Observations in cells of each thread, read whole.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 use std::time::Duration;
@@ -25,7 +25,8 @@ pub(crate) struct Halves<const SMALL: usize> {
     buckets: usize,
     /// Cells in a half: the buckets, then the number of whole observations, then their sum.
     half: usize,
-    hot: AtomicUsize,
+    /// The first cell of the hot half.
+    hot: AtomicU32,
     one_snapshot: Mutex<()>,
 }
 
@@ -38,14 +39,14 @@ impl<const SMALL: usize> Halves<SMALL> {
         let half = (buckets + 2).max(SMALL);
         let is_sum = |cell: usize| cell % half == half - 1;
         let lease = Lease::new(2 * half, is_sum)?;
-        let hot = AtomicUsize::new(0);
+        let hot = AtomicU32::new(lease.first());
         Some(Self { lease, buckets, half, hot, one_snapshot: Mutex::new(()) })
     }
 
     #[inline(always)]
     pub(crate) fn observe(&self, bucket: usize, value: f64) {
         // Relaxed: a stale half is counted all the same, see `snapshot`.
-        let first = self.lease.first() + (self.hot.load(Relaxed) * self.half) as u32;
+        let first = self.hot.load(Relaxed);
         if self.half == SMALL {
             cells::with_cells::<SMALL>(first, |cells| write(cells, bucket, value));
         } else {
@@ -55,12 +56,13 @@ impl<const SMALL: usize> Halves<SMALL> {
 
     pub(crate) fn snapshot(&self) -> Totals {
         let _one = self.one_snapshot.lock();
-        let hot = self.hot.load(Relaxed);
+        let first = |half: usize| self.lease.first() + (half * self.half) as u32;
+        let hot = usize::from(self.hot.load(Relaxed) != first(0));
         let mut totals = Totals::nothing(self.buckets);
         self.add_half(1 - hot, &mut totals);
         // Relaxed: whoever still sees the old value writes to the half that is read next, and the
         // reader either sees that observation whole or not at all.
-        self.hot.store(1 - hot, Relaxed);
+        self.hot.store(first(1 - hot), Relaxed);
         self.add_half(hot, &mut totals);
         totals
     }

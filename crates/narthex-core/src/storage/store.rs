@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
@@ -28,13 +28,14 @@ pub(crate) struct Store {
     value_words: usize,
     seeds: [u64; MAX_LABELS],
     keys: Directory<StoredKey>,
-    long_values: Directory<AtomicU64>,
+    /// Most families have none.
+    long_values: OnceLock<Box<Directory<AtomicU64>>>,
     records: Directory<AtomicU64>,
     /// For each label set that is found by its number: the position of its record plus one and,
     /// above it, its cell; 0 while it has no series.
     dense: Box<[AtomicU64]>,
     /// One more word for each record, where anything has asked for it.
-    extras: Directory<AtomicU64>,
+    extras: OnceLock<Box<Directory<AtomicU64>>>,
     /// When each record became a series, in milliseconds since the Unix epoch, where it is shown.
     created: Option<Box<Directory<AtomicU64>>>,
     table: Table,
@@ -157,11 +158,11 @@ pub struct Snapshot {
 
 impl Store {
     /// Records in the first chunk, so that a family with few series stays small.
-    const FIRST_RECORDS: u32 = 16;
+    const FIRST_RECORDS: u32 = 4;
     const CHUNK: u32 = 1 << Records::CHUNK_LOG;
     /// Keys are chunked like the fragments that they stand for.
     const KEY_LOG: u32 = 6;
-    const FIRST_KEYS: usize = 8;
+    const FIRST_KEYS: usize = 4;
 
     pub(crate) fn new(names: Vec<LabelName>, value_words: usize, options: Options) -> Self {
         let labels = names.len();
@@ -193,10 +194,10 @@ impl Store {
             value_words,
             seeds: seeds(),
             keys: Directory::new(),
-            long_values: Directory::new(),
+            long_values: OnceLock::new(),
             records: Directory::new(),
             dense: (0..options.dense).map(|_| AtomicU64::new(0)).collect(),
-            extras: Directory::new(),
+            extras: OnceLock::new(),
             created: options.created.then(|| Box::new(Directory::new())),
             table: Table::new(),
             options,
@@ -382,13 +383,13 @@ impl Store {
 
     /// Whether any record may have an extra word.
     pub(crate) fn has_extras(&self) -> bool {
-        !self.extras.view().is_empty()
+        self.extras.get().is_some()
     }
 
     /// The extra word of a record, if one was ever asked for near it.
     pub(crate) fn extra(&self, position: u32) -> Option<&AtomicU64> {
         let (chunk, at) = Self::record_place(position);
-        self.extras.view().chunk(chunk)?.get(at)
+        self.extras.get()?.view().chunk(chunk)?.get(at)
     }
 
     /// The extra word of a record; the first in a chunk takes the writer's lock and 4 KiB.
@@ -399,7 +400,7 @@ impl Store {
         let _one_writer = self.writer.lock();
         let (chunk, at) = Self::record_place(position);
         let words = || (0..Self::chunk_records(chunk)).map(|_| AtomicU64::new(0)).collect();
-        &self.extras.set(chunk, words)[at]
+        &self.extras.get_or_init(|| Box::new(Directory::new())).set(chunk, words)[at]
     }
 
     /// When a record became a series, in milliseconds since the Unix epoch, where it is shown.
@@ -449,8 +450,14 @@ impl Store {
         // A loop, not a closure: the compiler would make the comparison a function of its own and
         // hand it the keys through memory.
         while let Some(position) = candidates.next() {
-            let Some(record) = self.record(records, position) else { break };
-            let (words, labels) = record.split_at(self.value_words);
+            let (chunk, at) = Self::record_place(position);
+            let Some(record) =
+                records.chunk(chunk).and_then(|chunk| chunk.get(at * self.layout.width..))
+            else {
+                break;
+            };
+            // The rest of the chunk follows the record: how long it is need not be looked at.
+            let Some((words, labels)) = record.split_at_checked(self.value_words) else { break };
             if self.matches(stored, labels, keys, values) {
                 return Some(Series { values: words, position });
             }
@@ -460,7 +467,7 @@ impl Store {
 
     /// Whether a record's labels are these: by their words, and byte by byte where one is long.
     ///
-    /// `labels` is the record behind its value: the generation in the first half word, and in the
+    /// `labels` is what follows the value of the record: the generation in the first half word, and in the
     /// others the fragment ids. This is `RecordLayout::fragment_id` with constant places.
     #[inline(always)]
     fn matches<const N: usize>(
@@ -500,7 +507,8 @@ impl Store {
         }
         let Some(there) = Self::stored_key(stored, id) else { return false };
         let start = (there[0].load(Relaxed) >> 32) as u32;
-        LongValues::equals(&self.long_values, start, value.as_bytes())
+        let words = self.long_values.get();
+        words.is_some_and(|words| LongValues::equals(words, start, value.as_bytes()))
     }
 
     #[cold]
@@ -641,7 +649,10 @@ impl Store {
         };
         writer.fragments.set(id, fragment);
         let start = match value.len() > Key::EXACT {
-            true => writer.long_values.add(&self.long_values, value.as_bytes()),
+            true => {
+                let words = self.long_values.get_or_init(|| Box::new(Directory::new()));
+                writer.long_values.add(words, value.as_bytes())
+            }
             false => 0,
         };
         let (chunk, at) = Self::key_place(id);

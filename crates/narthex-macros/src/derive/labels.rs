@@ -147,7 +147,7 @@ fn implementation(input: &DeriveInput, krate: &Path, labels: &[Label<'_>]) -> To
 
             #numbering
 
-            #[inline]
+            #[inline(always)]
             fn visit<__V: #krate::LabelVisitor>(
                 &self,
                 visitor: __V,

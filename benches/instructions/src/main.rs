@@ -1,16 +1,18 @@
 //! The hot paths of narthex, one at a time and so many times, for instruction counts and profiles:
-//! `hot_paths PATH TIMES`. `cargo xtask instructions` counts what each takes.
+//! `instructions PATH TIMES`. `cargo xtask instructions` counts what each takes.
 
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use narthex::{
-    Counter, DynamicFamily, Encoder, Family, Format, Gauge, Histogram, LabelValue, Labels, Metric,
-    Registry, Summary,
+use narthex_core::{
+    Counter, DynamicFamily, Family, Gauge, Histogram, Instrument, Metric, Registry, Summary,
 };
+use narthex_format::{Encoder, Format};
+use narthex_macros::{LabelValue, Labels};
 
 #[derive(Labels)]
+#[narthex(crate = "narthex_core")]
 struct Request<'a> {
     method: &'a str,
     path: &'a str,
@@ -18,12 +20,14 @@ struct Request<'a> {
 }
 
 #[derive(Clone, Copy, LabelValue)]
+#[narthex(crate = "narthex_core")]
 enum Method {
     Get,
     Post,
 }
 
 #[derive(Labels)]
+#[narthex(crate = "narthex_core")]
 struct Typed {
     method: Method,
     cached: bool,
@@ -42,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: hot_paths PATH TIMES, where PATH is one of:");
+    eprintln!("usage: instructions PATH TIMES, where PATH is one of:");
     PATHS.iter().for_each(|(name, _)| eprintln!("  {name}"));
     ExitCode::from(2)
 }
@@ -203,7 +207,7 @@ type Requests<M> = Family<M, Request<'static>>;
 /// A family with so many series, and their labels.
 fn requests<M: Metric>(series: usize) -> (Registry, Requests<M>, Vec<[String; 3]>)
 where
-    Requests<M>: narthex::Instrument,
+    Requests<M>: Instrument,
 {
     let registry = Registry::new();
     let family: Requests<M> = Family::builder("requests_total", "Requests.")
