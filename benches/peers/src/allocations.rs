@@ -11,6 +11,7 @@ pub struct Counting;
 static COUNTS: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicI64 = AtomicI64::new(0);
+static PEAK: AtomicI64 = AtomicI64::new(0);
 
 /// What a piece of work did with the heap.
 pub struct Heap {
@@ -18,22 +19,27 @@ pub struct Heap {
     pub allocations: u64,
     /// Bytes that were still in use at the end.
     pub live: i64,
+    /// The most bytes that were in use at a time, beyond those at the start.
+    pub peak: i64,
 }
 
 /// Does `work` and counts; for one piece of work at a time.
 pub fn count<T>(work: impl FnOnce() -> T) -> (T, Heap) {
     CALLS.store(0, SeqCst);
     LIVE.store(0, SeqCst);
+    PEAK.store(0, SeqCst);
     COUNTS.store(true, SeqCst);
     let done = work();
     COUNTS.store(false, SeqCst);
-    (done, Heap { allocations: CALLS.load(SeqCst), live: LIVE.load(SeqCst) })
+    let [live, peak] = [&LIVE, &PEAK].map(|bytes| bytes.load(SeqCst));
+    (done, Heap { allocations: CALLS.load(SeqCst), live, peak })
 }
 
 fn note(calls: u64, bytes: i64) {
     if COUNTS.load(Relaxed) {
         CALLS.fetch_add(calls, Relaxed);
-        LIVE.fetch_add(bytes, Relaxed);
+        let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+        PEAK.fetch_max(live, Relaxed);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Before anything is timed: do all participants print the same samples?
 
+use prometheus::proto::{Metric, MetricFamily};
+use protobuf::CodedInputStream;
+
 use crate::participant::{Kind, Participant};
 use crate::rows::filled;
 
@@ -65,7 +68,50 @@ pub fn differences(participants: &[Box<dyn Participant>]) -> Vec<String> {
         });
         differs.collect::<Vec<_>>()
     };
-    kinds.into_iter().flat_map(of_kind).collect()
+    let pages = kinds.into_iter().flat_map(of_kind);
+    pages.chain(protobuf_differences(participants, kinds.map(|(kind, _)| kind))).collect()
+}
+
+/// The same for pages in protobuf, read with the messages of `prometheus`.
+fn protobuf_differences(
+    participants: &[Box<dyn Participant>],
+    kinds: impl IntoIterator<Item = Kind>,
+) -> Vec<String> {
+    let mut differences = Vec::new();
+    for kind in kinds {
+        let pages = participants.iter().map(|p| (p.name(), messages(&**p, kind)));
+        let pages: Vec<_> = pages.filter_map(|(name, page)| Some((name, page?))).collect();
+        for (name, page) in &pages[1..] {
+            if page.len() != SERIES || *page != pages[0].1 {
+                differences.push(format!("{name} has another protobuf page for {kind:?}"));
+            }
+        }
+    }
+    differences
+}
+
+/// The metrics of a page in protobuf, sorted by their labels.
+fn messages(participant: &dyn Participant, kind: Kind) -> Option<Vec<Metric>> {
+    let mut page = Vec::new();
+    if !filled(participant, kind, SERIES).protobuf(&mut page) {
+        return None;
+    }
+    let mut input = CodedInputStream::from_bytes(&page);
+    let mut metrics = Vec::new();
+    while !input.eof().expect("bytes can be read") {
+        let family: MetricFamily = input.read_message().expect("a page is messages");
+        metrics.extend(family.metric);
+    }
+    for metric in &mut metrics {
+        // The bucket of all observations is written by some and implied by others.
+        let histogram = metric.histogram.mut_or_insert_default();
+        histogram.bucket.retain(|bucket| bucket.upper_bound() != f64::INFINITY);
+    }
+    let labels = |metric: &Metric| -> Vec<_> {
+        metric.label.iter().map(|pair| pair.value().to_owned()).collect()
+    };
+    metrics.sort_by_key(labels);
+    Some(metrics)
 }
 
 /// The sample lines of a page, sorted, without known differences.

@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
-use crate::workload::Labels;
+use crate::workload::{Labels, Typed};
 
 /// A library, used as its documentation says.
 pub trait Participant: Sync {
@@ -27,6 +27,18 @@ pub trait Participant: Sync {
 
     /// Observations of one histogram without labels.
     fn observe(&self) -> Work;
+
+    /// Increments of the series of `labels`, in turn, each looked up by three values of closed types;
+    /// `None` where the library has no labels but strings.
+    fn increment_typed(&self, _labels: &'static [Typed]) -> Option<Work> {
+        None
+    }
+
+    /// Observations of one summary of the quantiles 0.5, 0.9 and 0.99 without labels; `None` where
+    /// the library has no quantiles.
+    fn summarize(&self) -> Option<Work> {
+        None
+    }
 
     /// A registry with one family of series with three labels.
     fn family(&self, kind: Kind) -> Box<dyn Family>;
@@ -60,6 +72,11 @@ pub trait Family {
 
     /// Hands the page to a sink that keeps nothing.
     fn stream(&mut self, sink: &mut Looker);
+
+    /// Hands the page in delimited protobuf to a sink; returns whether the library can.
+    fn protobuf(&mut self, _sink: &mut dyn io::Write) -> bool {
+        false
+    }
 
     /// Does what the library leaves to a background task.
     fn settle(&self) {}

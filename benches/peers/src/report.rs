@@ -36,9 +36,11 @@ impl Report {
         }
     }
 
-    pub fn row(self, row: &Row, participants: &[Box<dyn Participant>], samples: &[Sample]) {
+    pub fn row(self, row: &Row, participants: &[Box<dyn Participant>], samples: &[Option<Sample>]) {
         let names = participants.iter().map(|p| p.name());
-        let values: Vec<_> = names.zip(samples.iter().map(|sample| sample.median)).collect();
+        let values =
+            names.zip(samples).filter_map(|(name, sample)| Some((name, sample.as_ref()?.median)));
+        let values: Vec<_> = values.collect();
         let values = Values(&values);
         let holds = row.gate.holds(&values);
         match self {
@@ -46,7 +48,7 @@ impl Report {
                 let line = Line {
                     row: row.name,
                     unit: row.unit,
-                    narthex: samples[0].median,
+                    narthex: values.narthex(),
                     peers: values.peers().iter().copied().collect(),
                     gate: row.gate.to_string(),
                     holds,
@@ -54,6 +56,7 @@ impl Report {
                 println!("{}", serde_json::to_string(&line).expect("numbers and text"));
             }
             Self::Markdown => {
+                let cell = |sample: &Option<Sample>| sample.as_ref().map_or_else(String::new, cell);
                 let cells: Vec<_> = samples.iter().map(cell).collect();
                 let verdict = if holds { "holds" } else { "**missed**" };
                 let (name, unit) = (row.name, row.unit);

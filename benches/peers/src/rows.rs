@@ -16,5 +16,7 @@ pub fn all() -> Vec<Row> {
 
 /// A measurement that gives the same in every round, made once for each participant.
 fn counted(measure: impl Fn(&dyn Participant) -> f64 + 'static) -> Measure {
-    Box::new(move |participants, _| participants.iter().map(|p| measure(&**p).into()).collect())
+    Box::new(move |participants, _| {
+        participants.iter().map(|p| Some(measure(&**p).into())).collect()
+    })
 }

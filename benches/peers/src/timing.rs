@@ -55,21 +55,21 @@ impl From<f64> for Sample {
     }
 }
 
-/// Measures each contender once a round. Every round begins with another one, so that nobody is
+/// Measures each contender once a round; none of one that cannot do it. Every round begins with another one, so that nobody is
 /// always the one behind whoever leaves the caches worst.
 pub fn in_turn<C>(
     rounds: usize,
     contenders: &mut [C],
-    mut measure: impl FnMut(&mut C, usize) -> f64,
-) -> Vec<Sample> {
+    mut measure: impl FnMut(&mut C, usize) -> Option<f64>,
+) -> Vec<Option<Sample>> {
     let mut values = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..rounds {
         for turn in 0..contenders.len() {
             let who = (turn + round) % contenders.len();
-            values[who].push(measure(&mut contenders[who], round));
+            values[who].extend(measure(&mut contenders[who], round));
         }
     }
-    values.into_iter().map(Sample::of).collect()
+    values.into_iter().map(|values| (!values.is_empty()).then(|| Sample::of(values))).collect()
 }
 
 /// Nanoseconds that an operation of `work` takes on this thread.

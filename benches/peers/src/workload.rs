@@ -42,6 +42,17 @@ pub fn random_labels(series: usize) -> &'static [Labels] {
     Vec::leak((0..count).map(|_| labels(random.below(series))).collect())
 }
 
+/// Labels of closed types, each by its number: a method of 5, a cache state of 4, and whether it
+/// went well.
+pub type Typed = (usize, usize, bool);
+
+/// A round-robin of such label sets drawn at random from all 40.
+pub fn random_typed() -> &'static [Typed] {
+    let mut random = Random::new();
+    let mut draw = || (random.below(5), random.below(4), random.below(2) == 1);
+    Vec::leak((0..1 << 13).map(|_| draw()).collect())
+}
+
 /// The total that series `n` shows: mostly six digits.
 pub fn total(n: usize) -> f64 {
     ((n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) as f64

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod instructions;
 mod steps;
 mod tools;
 
@@ -24,6 +25,7 @@ const STEPS: &[Step] = &[
     ("doc", "the documentation builds, and every link in it leads somewhere", steps::doc),
     ("deny", "dependencies, their licences and their sources are allowed", steps::deny),
     ("package", "every published crate can be packaged", steps::package),
+    ("instructions", "no hot path takes more instructions than it did", instructions::check),
     (
         "test",
         "all tests: models of the lock-free code, examples in docs, and the rest",
@@ -72,11 +74,11 @@ fn run_step((name, purpose, run): &Step) -> Result {
 fn usage() -> String {
     let mut text = "usage: cargo xtask STEP\n\n  ci       all of the following".to_owned();
     for (name, purpose, _) in STEPS {
-        text += &format!("\n  {name:<8} {purpose}");
+        text += &format!("\n  {name:<12} {purpose}");
     }
     text += "\n\nparts of the tests, alone:";
     for (name, purpose, _) in PARTS {
-        text += &format!("\n  {name:<8} {purpose}");
+        text += &format!("\n  {name:<12} {purpose}");
     }
     text
 }

@@ -37,21 +37,39 @@ pub(crate) fn ensure_prometheus() -> Result {
     if is_installed("prometheus") && is_installed("promtool") {
         return Ok(());
     }
-    let installed = if is_installed("apt-get") && is_root() {
-        retried(|| {
-            apt_get(&["update"])?;
-            apt_get(&["install", "-y", "--no-install-recommends", "prometheus"])
-        })
-    } else {
-        Err("prometheus is not installed".to_owned())
-    };
-    match installed {
+    match debian_package("prometheus") {
         Err(error) if !in_ci() => {
             println!("{error}: the tests that need it are skipped");
             Ok(())
         }
         installed => installed,
     }
+}
+
+/// Whether valgrind is there to count instructions, installed where it is missing and this runs as
+/// root. Where it cannot be had the step is skipped, and in CI that is an error.
+pub(crate) fn has_valgrind() -> std::result::Result<bool, String> {
+    if is_installed("valgrind") {
+        return Ok(true);
+    }
+    match debian_package("valgrind") {
+        Ok(()) => Ok(true),
+        Err(error) if in_ci() => Err(error),
+        Err(error) => {
+            println!("{error}: instructions are not counted");
+            Ok(false)
+        }
+    }
+}
+
+fn debian_package(name: &str) -> Result {
+    if !is_installed("apt-get") || !is_root() {
+        return Err(format!("{name} is not installed"));
+    }
+    retried(|| {
+        apt_get(&["update"])?;
+        apt_get(&["install", "-y", "--no-install-recommends", name])
+    })
 }
 
 /// The target to build for ThreadSanitizer, if it works on this machine.

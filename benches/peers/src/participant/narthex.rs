@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
+use std::io;
 
-use narthex_core::{Child, Counter, Family, Gauge, Histogram, Metric, Registry};
+use narthex_core::{Child, Counter, Family, Gauge, Histogram, Metric, Registry, Summary};
 use narthex_format::{Encoder, Format};
-use narthex_macros::Labels;
+use narthex_macros::{LabelValue, Labels};
 
 use super::{Kind, Looker, Participant, Work, cycle};
-use crate::workload::{self, BUCKETS, COUNTER, GAUGE, HELP, HISTOGRAM};
+use crate::workload::{self, BUCKETS, COUNTER, GAUGE, HELP, HISTOGRAM, Typed};
 
 pub struct Narthex;
 
@@ -19,6 +20,37 @@ struct Request<'a> {
     path: &'a str,
     status: &'a str,
 }
+
+#[derive(Clone, Copy, LabelValue)]
+#[narthex(crate = "narthex_core")]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+    Patch,
+}
+
+#[derive(Clone, Copy, LabelValue)]
+#[narthex(crate = "narthex_core")]
+enum Cache {
+    Hit,
+    Miss,
+    Stale,
+    Bypass,
+}
+
+#[derive(Labels)]
+#[narthex(crate = "narthex_core")]
+struct TypedRequest {
+    method: Method,
+    cache: Cache,
+    ok: bool,
+}
+
+const METHODS: [Method; 5] =
+    [Method::Get, Method::Post, Method::Put, Method::Delete, Method::Patch];
+const CACHES: [Cache; 4] = [Cache::Hit, Cache::Miss, Cache::Stale, Cache::Bypass];
 
 impl Participant for Narthex {
     fn name(&self) -> &'static str {
@@ -66,24 +98,48 @@ impl Participant for Narthex {
         })
     }
 
+    fn increment_typed(&self, labels: &'static [Typed]) -> Option<Work> {
+        let builder = Family::<Counter, TypedRequest>::builder(COUNTER, HELP);
+        let family = builder.register(&Registry::new()).unwrap();
+        let labels: Vec<_> = labels.iter().map(|&(m, c, ok)| (METHODS[m], CACHES[c], ok)).collect();
+        Some(Work::new(move |operations| {
+            for at in operations {
+                let (method, cache, ok) = cycle(&labels, at);
+                family.with(&TypedRequest { method, cache, ok }).inc();
+            }
+        }))
+    }
+
+    fn summarize(&self) -> Option<Work> {
+        let builder = Summary::builder(HISTOGRAM, HELP);
+        let objectives = [(0.5, 0.05), (0.9, 0.01), (0.99, 0.001)];
+        let summary = builder.objectives(objectives).register(&Registry::new()).unwrap();
+        let values = workload::values();
+        Some(Work::new(move |operations| {
+            for at in operations {
+                black_box(&summary).observe(cycle(values, at));
+            }
+        }))
+    }
+
     fn family(&self, kind: Kind) -> Box<dyn super::Family> {
         let registry = Registry::new();
         match kind {
             Kind::Counter => {
                 let family = Family::builder(COUNTER, HELP).register(&registry).unwrap();
                 let record = |child: Child<'_, Counter>, value| child.inc_by(value as u64);
-                Box::new(Page { registry, family, record, encoder: None })
+                Box::new(Page { registry, family, record, encoder: None, protobuf: None })
             }
             Kind::Gauge => {
                 let family = Family::builder(GAUGE, HELP).register(&registry).unwrap();
                 let record = |child: Child<'_, Gauge>, value| child.set(value);
-                Box::new(Page { registry, family, record, encoder: None })
+                Box::new(Page { registry, family, record, encoder: None, protobuf: None })
             }
             Kind::Histogram => {
                 let builder = Family::builder(HISTOGRAM, HELP);
                 let family = builder.buckets(BUCKETS).register(&registry).unwrap();
                 let record = |child: Child<'_, Histogram>, value| child.observe(value);
-                Box::new(Page { registry, family, record, encoder: None })
+                Box::new(Page { registry, family, record, encoder: None, protobuf: None })
             }
         }
     }
@@ -95,6 +151,7 @@ struct Page<M: Metric> {
     record: fn(Child<'_, M>, f64),
     /// Made by the first scrape: it belongs to whoever serves the page, not to the family.
     encoder: Option<Encoder>,
+    protobuf: Option<Encoder>,
 }
 
 impl<M: Metric> Page<M> {
@@ -118,5 +175,11 @@ impl<M: Metric> super::Family for Page<M> {
 
     fn stream(&mut self, sink: &mut Looker) {
         self.encode(|chunk| sink.look(chunk));
+    }
+
+    fn protobuf(&mut self, sink: &mut dyn io::Write) -> bool {
+        let encoder = self.protobuf.get_or_insert_with(|| Encoder::new(Format::PROTOBUF));
+        encoder.encode(&self.registry, |chunk| sink.write_all(chunk)).unwrap();
+        true
     }
 }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    Opts, Registry, TextEncoder,
+    Opts, ProtobufEncoder, Registry, TextEncoder,
 };
 
 use super::{Family, Kind, Looker, Participant, Work, cycle};
@@ -113,5 +113,10 @@ impl<B: MetricVecBuilder> Family for Page<B> {
 
     fn stream(&mut self, sink: &mut Looker) {
         self.encode(sink);
+    }
+
+    fn protobuf(&mut self, mut sink: &mut dyn std::io::Write) -> bool {
+        ProtobufEncoder::new().encode(&self.registry.gather(), &mut sink).unwrap();
+        true
     }
 }

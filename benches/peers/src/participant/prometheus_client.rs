@@ -4,7 +4,7 @@ use std::fmt;
 use std::hint::black_box;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, EncodeMetric, text};
 use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::{Kind, Looker, Participant, Work, cycle};
-use crate::workload::{self, BUCKETS, COUNTER, GAUGE, HELP, HISTOGRAM, Labels};
+use crate::workload::{self, BUCKETS, COUNTER, GAUGE, HELP, HISTOGRAM, Labels, Typed};
 
 pub struct PrometheusClient;
 
@@ -32,6 +32,34 @@ impl From<&Labels> for Request {
         Self { method: method.into(), path: path.into(), status: status.into() }
     }
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+    Patch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Cache {
+    Hit,
+    Miss,
+    Stale,
+    Bypass,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TypedRequest {
+    method: Method,
+    cache: Cache,
+    ok: bool,
+}
+
+const METHODS: [Method; 5] =
+    [Method::Get, Method::Post, Method::Put, Method::Delete, Method::Patch];
+const CACHES: [Cache; 4] = [Cache::Hit, Cache::Miss, Cache::Stale, Cache::Bypass];
 
 impl Participant for PrometheusClient {
     fn name(&self) -> &'static str {
@@ -74,6 +102,17 @@ impl Participant for PrometheusClient {
                 black_box(&histogram).observe(cycle(values, at));
             }
         })
+    }
+
+    fn increment_typed(&self, labels: &'static [Typed]) -> Option<Work> {
+        let family = Family::<TypedRequest, Counter>::default();
+        let labels: Vec<_> = labels.iter().map(|&(m, c, ok)| (METHODS[m], CACHES[c], ok)).collect();
+        Some(Work::new(move |operations| {
+            for at in operations {
+                let (method, cache, ok) = cycle(&labels, at);
+                family.get_or_create(&TypedRequest { method, cache, ok }).inc();
+            }
+        }))
     }
 
     fn family(&self, kind: Kind) -> Box<dyn super::Family> {

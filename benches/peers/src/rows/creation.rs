@@ -51,9 +51,9 @@ fn time(
     participants: &[Box<dyn Participant>],
     rounds: usize,
     measure: impl Fn(&dyn Participant) -> f64,
-) -> Vec<Sample> {
+) -> Vec<Option<Sample>> {
     // The labels are made now, not by whoever comes first.
     workload::labels(0);
     let mut contenders: Vec<&dyn Participant> = participants.iter().map(|p| &**p).collect();
-    timing::in_turn(rounds, &mut contenders, |participant, _| measure(*participant))
+    timing::in_turn(rounds, &mut contenders, |participant, _| Some(measure(*participant)))
 }

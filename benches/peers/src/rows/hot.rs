@@ -11,11 +11,14 @@ use crate::workload;
 const HOT_SERIES: usize = 2500;
 
 pub fn rows() -> Vec<Row> {
-    let increment = |participant: &dyn Participant| participant.increment();
-    let observe = |participant: &dyn Participant| participant.observe();
+    let increment = |participant: &dyn Participant| Some(participant.increment());
+    let observe = |participant: &dyn Participant| Some(participant.observe());
+    let typed =
+        |participant: &dyn Participant| participant.increment_typed(workload::random_typed());
+    let summarize = |participant: &dyn Participant| participant.summarize();
     let labelled = |series| {
         move |participant: &dyn Participant| {
-            participant.increment_labelled(workload::random_labels(series))
+            Some(participant.increment_labelled(workload::random_labels(series)))
         }
     };
     vec![
@@ -74,7 +77,21 @@ pub fn rows() -> Vec<Row> {
             COLD_OPERATIONS,
             timing::alone,
         ),
-        row("gauge set", vec![AtMost(0.8)], |p| p.set(), RESOLVED_OPERATIONS, timing::alone),
+        row(
+            "typed labels inc, 40 series, 1 thread",
+            vec![Faster(1.5, Named("measured"))],
+            typed,
+            RESOLVED_OPERATIONS,
+            timing::alone,
+        ),
+        row(
+            "typed labels inc, 40 series, 2 threads",
+            vec![Faster(5.0, Named("measured"))],
+            typed,
+            RESOLVED_OPERATIONS,
+            timing::on_two_threads,
+        ),
+        row("gauge set", vec![AtMost(0.8)], |p| Some(p.set()), RESOLVED_OPERATIONS, timing::alone),
         row(
             "histogram observe, 12 buckets, 1 thread",
             vec![Faster(3.0, Best)],
@@ -86,6 +103,20 @@ pub fn rows() -> Vec<Row> {
             "histogram observe, 12 buckets, 2 threads",
             vec![Faster(8.0, Best)],
             observe,
+            RESOLVED_OPERATIONS,
+            timing::on_two_threads,
+        ),
+        row(
+            "summary observe, targeted quantiles, 1 thread",
+            vec![AtMost(35.0)],
+            summarize,
+            RESOLVED_OPERATIONS,
+            timing::alone,
+        ),
+        row(
+            "summary observe, targeted quantiles, 2 threads",
+            vec![AtMost(35.0)],
+            summarize,
             RESOLVED_OPERATIONS,
             timing::on_two_threads,
         ),
@@ -101,26 +132,28 @@ const COLD_OPERATIONS: usize = 1 << 16;
 fn row(
     name: &'static str,
     gate: Vec<Condition>,
-    start: impl Fn(&dyn Participant) -> Work + 'static,
+    start: impl Fn(&dyn Participant) -> Option<Work> + 'static,
     operations: usize,
     time: impl Fn(&Work, std::ops::Range<usize>) -> f64 + 'static,
 ) -> Row {
-    let measure = move |participants: &[Box<dyn Participant>], effort: Effort| -> Vec<Sample> {
-        let mut works: Vec<Work> = participants.iter().map(|p| start(&**p)).collect();
-        for work in &works {
-            // All of the input once, so that every series is there.
-            work.run()(0..workload::LONGEST_INPUT);
-            work.settle();
-        }
-        timing::in_turn(effort.rounds(), &mut works, |work, round| {
-            // Each round goes on in the input where the last one stopped, or it would find in the
-            // caches what it is about to replay. What runs before it, off the clock, brings back
-            // what this participant had there until another one's turn.
-            let first = (2 * round + 1) * operations;
-            work.run()(first - operations..first);
-            work.settle();
-            time(work, first..first + operations)
-        })
-    };
+    let measure =
+        move |participants: &[Box<dyn Participant>], effort: Effort| -> Vec<Option<Sample>> {
+            let mut works: Vec<Option<Work>> = participants.iter().map(|p| start(&**p)).collect();
+            for work in works.iter().flatten() {
+                // All of the input once, so that every series is there.
+                work.run()(0..workload::LONGEST_INPUT);
+                work.settle();
+            }
+            timing::in_turn(effort.rounds(), &mut works, |work, round| {
+                let work = work.as_ref()?;
+                // Each round goes on in the input where the last one stopped, or it would find in the
+                // caches what it is about to replay. What runs before it, off the clock, brings back
+                // what this participant had there until another one's turn.
+                let first = (2 * round + 1) * operations;
+                work.run()(first - operations..first);
+                work.settle();
+                Some(time(work, first..first + operations))
+            })
+        };
     Row { name, unit: "ns", gate: Gate(gate), measure: Box::new(measure) }
 }

@@ -6,7 +6,7 @@ use super::{counted, filled};
 use crate::allocations;
 use crate::participant::{Family, Kind, Looker, Participant};
 use crate::row::Condition::{AtMost, Faster};
-use crate::row::Peer::Named;
+use crate::row::Peer::{Best, Named};
 use crate::row::{Gate, Measure, Row};
 use crate::timing::{self, Effort, Sample};
 
@@ -43,7 +43,48 @@ pub fn rows() -> Vec<Row> {
             row(buffered_name, gate, buffered(series)),
         ]
     });
+    let protobuf_row = |name, gate, series| Row {
+        name,
+        unit: "ns/series",
+        gate: Gate(gate),
+        measure: protobuf(series),
+    };
     let counts = [
+        protobuf_row(
+            "protobuf of 100k counters, streamed",
+            vec![AtMost(16.0), Faster(50.0, Named("prometheus"))],
+            (Kind::Counter, 100_000),
+        ),
+        protobuf_row(
+            "protobuf of 10k histograms of 12 buckets, streamed",
+            vec![Faster(1.3, Best)],
+            (Kind::Histogram, 10_000),
+        ),
+        Row {
+            name: "allocations of a steady scrape in protobuf, 100k counters",
+            unit: "allocations",
+            gate: Gate(vec![AtMost(0.0)]),
+            measure: Box::new(|participants, _| {
+                let count = |p: &dyn Participant| {
+                    let mut family = filled(p, Kind::Counter, 100_000);
+                    let mut sink = Looker::default();
+                    let can = (0..2).all(|_| family.protobuf(&mut sink));
+                    let (_, heap) = allocations::count(|| family.protobuf(&mut sink));
+                    can.then(|| (heap.allocations as f64).into())
+                };
+                participants.iter().map(|p| count(&**p)).collect()
+            }),
+        },
+        Row {
+            name: "peak of the heap during a first scrape, 1M counters",
+            unit: "bytes",
+            gate: Gate(vec![AtMost(512.0 * 1024.0)]),
+            measure: counted(|participant| {
+                let mut family = filled(participant, Kind::Counter, 1_000_000);
+                let ((), heap) = allocations::count(|| family.stream(&mut Looker::default()));
+                heap.peak as f64
+            }),
+        },
         Row {
             name: "allocations of a steady scrape, 100k counters",
             unit: "allocations",
@@ -68,7 +109,7 @@ fn streamed(series: (Kind, usize)) -> Measure {
         time(participants, effort, series, |family| {
             let mut sink = Looker::default();
             family.stream(&mut sink);
-            black_box(sink.seen);
+            black_box(sink.seen) > 0
         })
     })
 }
@@ -81,7 +122,19 @@ fn buffered(series: (Kind, usize)) -> Measure {
         time(participants, effort, series, |family| {
             page.clear();
             family.render(&mut page);
-            black_box(&page);
+            !black_box(&page).is_empty()
+        })
+    })
+}
+
+/// Pages in protobuf, into a sink as above.
+fn protobuf(series: (Kind, usize)) -> Measure {
+    Box::new(move |participants, effort| {
+        time(participants, effort, series, |family| {
+            let mut sink = Looker::default();
+            let can = family.protobuf(&mut sink);
+            black_box(sink.seen);
+            can
         })
     })
 }
@@ -91,14 +144,15 @@ fn time(
     participants: &[Box<dyn Participant>],
     effort: Effort,
     (kind, series): (Kind, usize),
-    mut scrape: impl FnMut(&mut dyn Family),
-) -> Vec<Sample> {
+    mut scrape: impl FnMut(&mut dyn Family) -> bool,
+) -> Vec<Option<Sample>> {
     let mut families: Vec<_> = participants.iter().map(|p| filled(&**p, kind, series)).collect();
-    families.iter_mut().for_each(|family| scrape(&mut **family));
+    families.iter_mut().for_each(|family| {
+        scrape(&mut **family);
+    });
     timing::in_turn(effort.rounds(), &mut families, |family, _| {
         let start = timing::own_time();
-        scrape(&mut **family);
-        timing::nanoseconds_each(timing::own_time() - start, series)
+        scrape(&mut **family).then(|| timing::nanoseconds_each(timing::own_time() - start, series))
     })
 }
 
