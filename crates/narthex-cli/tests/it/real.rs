@@ -48,6 +48,9 @@ fn real_prometheus_stores_the_same_names_from_every_format() {
     ]
     .map(|(name, accept)| {
         let target = Relay::start(&narthex.url, accept).addr();
+        let answer = get(&format!("http://{target}/"), &[]).unwrap();
+        let sent = answer.header("content-type").unwrap();
+        assert!(sent.starts_with(accept.split(';').next().unwrap()), "{sent}");
         Job { name: name.to_owned(), target, metrics_path: "/".to_owned() }
     });
     let features = ["native-histograms", "exemplar-storage"];
