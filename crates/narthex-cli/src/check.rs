@@ -113,7 +113,7 @@ impl<'a> Report<'a> {
         let mode = if args.lenient { Mode::Lenient } else { Mode::Strict };
         let most = args.max_faults as usize;
         // One more, to see whether there is one.
-        let limits = Limits::default().page(args.input.most_bytes()).faults(most + 1);
+        let limits = Limits::default().page(args.input.most_bytes()).faults(most.saturating_add(1));
         let mut faults = report::faults(input, mode, &limits);
         let mut findings = match faults.is_empty() {
             true => lint::findings(input, mode, &limits),

@@ -18,7 +18,7 @@ use self::show::Look;
 use crate::client::{self, Answer, FetchError, Most};
 use crate::complain;
 use crate::format::{ACCEPT_TEXT, PageFormat};
-use crate::losses::{Loss, losses};
+use crate::losses::losses;
 
 /// Fetches the page as often as asked; the exit code is 0 where every answer was a good one.
 pub(crate) fn fetch(args: &FetchArgs) -> ExitCode {
@@ -86,9 +86,12 @@ fn show(
         }
     };
     let mut verdict = Verdict::AllGood;
-    let (body, losses) = match readable(&answer) {
-        _ if look.raw => (Cow::Borrowed(&*answer.body), Vec::new()),
-        Ok(shown) => shown,
+    let readable = match look.raw {
+        true => Ok((Cow::Borrowed(&*answer.body), Vec::new())),
+        false => readable(&answer),
+    };
+    let (body, left_out) = match readable {
+        Ok(readable) => readable,
         Err(error) => {
             verdict = Verdict::NotAllGood;
             let message = format!("the page is not the protobuf it claims to be: {error}");
@@ -103,8 +106,8 @@ fn show(
     let mut stdout = io::stdout().lock();
     stdout.write_all(&page)?;
     stdout.flush()?;
-    for loss in losses {
-        complain("warning", &url, loss);
+    for warning in left_out {
+        complain("warning", &url, warning);
     }
     if answer.status != StatusCode::OK {
         verdict = Verdict::NotAllGood;
@@ -114,8 +117,8 @@ fn show(
     Ok(verdict)
 }
 
-/// The body for reading, protobuf as text, and what that cannot show.
-fn readable(answer: &Answer) -> Result<(Cow<'_, [u8]>, Vec<Loss>), ParseError> {
+/// The body for reading, protobuf as text, and what is not shown of it.
+fn readable(answer: &Answer) -> Result<(Cow<'_, [u8]>, Vec<String>), ParseError> {
     let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type.and_then(PageFormat::announced) != Some(PageFormat::Protobuf) {
         return Ok((Cow::Borrowed(&answer.body), Vec::new()));
@@ -124,5 +127,7 @@ fn readable(answer: &Answer) -> Result<(Cow<'_, [u8]>, Vec<Loss>), ParseError> {
     let scrape = parse_within(Syntax::Protobuf, &answer.body, Mode::Strict, &limits)?;
     let mut page = Vec::new();
     PageFormat::Text.writer(Escaping::AllowUtf8).encode(&scrape, &mut page);
-    Ok((page.into(), losses(&scrape, PageFormat::Text, Escaping::AllowUtf8)))
+    let losses = losses(&scrape, PageFormat::Text, Escaping::AllowUtf8);
+    let problems = scrape.problems().iter().map(ToString::to_string);
+    Ok((page.into(), problems.chain(losses.iter().map(ToString::to_string)).collect()))
 }

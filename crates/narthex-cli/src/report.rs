@@ -105,7 +105,8 @@ fn write_in_full(
             let number = line.to_string();
             // The frame takes three columns beside the number, and something should be seen.
             let columns = columns.saturating_sub(number.len() + 3).max(20);
-            let shown = Snippet::new(lines.line(line), column - 1, &remark.token, columns);
+            let at = column.saturating_sub(1);
+            let shown = Snippet::new(lines.line(line), at, &remark.token, columns);
             (format!(":{line}:{column}"), number, Some(shown))
         }
         Place::Byte(at) => (format!(": byte {at}"), " ".to_owned(), Some(hex(&input.page, at))),
