@@ -1,6 +1,7 @@
 //! What the tests of narthex share. Unpublished.
 //!
 //! - [`Process`] runs a program and [`Prometheus`] the real server; both end when dropped.
+//! - [`Chromedriver`] is a real browser for a WebDriver client, [`Nginx`] a proxy before a server.
 //! - [`get`] and [`request`] talk HTTP/1.1 over a plain socket, so that a test of our server does
 //!   not rest on the client stack that goes with it.
 //! - [`promtool_findings`] and [`openmetrics_findings`] give a second opinion on a page.
@@ -10,8 +11,10 @@
 //!
 //! As helpers of tests they panic where something goes wrong, with what was seen.
 
+mod chromedriver;
 mod component;
 mod http;
+mod nginx;
 mod poll;
 mod process;
 mod prometheus;
@@ -19,8 +22,10 @@ mod promtool;
 mod python;
 mod relay;
 
+pub use chromedriver::Chromedriver;
 pub use component::{conformance, required_component};
 pub use http::{Response, get, request};
+pub use nginx::Nginx;
 pub use poll::poll;
 pub use process::Process;
 pub use prometheus::{Job, Prometheus};

@@ -1,7 +1,7 @@
-//! An axum service that counts its requests and serves `/metrics` beside its own routes.
+//! An axum service that measures its requests and serves `/metrics` beside its own routes.
 //!
 //! ```sh
-//! cargo run --example axum --features http
+//! cargo run --example axum --features axum
 //! curl localhost:8000/hello/world
 //! curl localhost:8000/metrics
 //! ```
@@ -11,7 +11,7 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use narthex::{Family, Histogram, LabelValue, Labels, MetricsService, Registry};
+use narthex::{Family, Histogram, LabelValue, Labels, MetricsLayer, MetricsService, Registry};
 
 #[derive(LabelValue)]
 enum Language {
@@ -48,6 +48,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new()
         .route("/hello/{name}", get(hello))
         .with_state(App { greeting_seconds })
+        // Every route above, by its template: requests, in flight, durations, sizes.
+        .layer(MetricsLayer::register(&registry)?)
         .route_service("/metrics", MetricsService::new(registry));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "localhost:8000".into());

@@ -47,8 +47,8 @@
 //! - [`model`] has the [`Scrape`](model::Scrape) that a registry gathers, to look into or to build;
 //! - [`Format`] renders a scrape, and [`write`] a registry without making one;
 //!   [`format`](mod@format) reads pages back and lints them;
-//! - [`http`] serves one: [`MetricsService`] in your own router, or
-//!   [`Server`];
+//! - [`http`] serves one: [`MetricsService`] in your own router, or [`Server`]; and it measures your
+//!   own services with [`MetricsLayer`];
 //! - [`exporter`] makes a program of it, with flags, logs and lifecycle;
 //! - [`process`] and [`host`] are collectors for this process, its tokio runtime and this machine;
 //! - [`metrics`] takes what is instrumented with the facade of that name.
@@ -60,6 +60,8 @@
 //! | `macros` | yes | `derive(Labels)`, `derive(LabelValue)`, `derive(Metrics)`; [`macro@timer`], [`macro@in_progress`], [`macro@count_errors`] |
 //! | `serde` | | `MetricConfig`: metrics described in data: serde |
 //! | `http` | | [`http`]: tokio, hyper |
+//! | `axum` | | the templates of axum's routes for [`MetricsLayer`]: axum |
+//! | `zstd` | | pages compressed with zstd too: the C library |
 //! | `process` | | [`process`] |
 //! | `tokio` | | [`process::TokioCollector`]: tokio |
 //! | `host` | | [`host`] |
@@ -84,7 +86,7 @@ pub use narthex_host as host;
 #[cfg(feature = "http")]
 pub use narthex_http as http;
 #[cfg(feature = "http")]
-pub use narthex_http::{MetricsService, Server};
+pub use narthex_http::{MetricsLayer, MetricsService, Server};
 #[cfg(feature = "metrics")]
 pub use narthex_metrics as metrics;
 #[cfg(feature = "process")]

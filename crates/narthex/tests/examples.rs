@@ -30,6 +30,7 @@ fn a44_the_counter_example_prints_a_page() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), page);
 }
 
+#[cfg(feature = "axum")]
 #[test]
 fn a44_the_axum_example_serves_its_metrics() {
     let mut process = Process::start(example("axum").arg("127.0.0.1:0")).expect("it starts");
@@ -38,6 +39,8 @@ fn a44_the_axum_example_serves_its_metrics() {
     assert_eq!(hello.text(), "Salve, marcus!\n");
     let page = get(&url, &[]).expect("an answer");
     assert_eq!(value(page.text(), "greeting_seconds_count{language=\"latin\"}"), 1.0);
+    let labels = "{method=\"GET\",path=\"/hello/{name}\",status=\"200\"}";
+    assert_eq!(value(page.text(), &format!("http_requests_total{labels}")), 1.0);
 }
 
 /// Starts an example that serves its metrics, and scrapes it until `sample` is at least `least`.

@@ -31,7 +31,7 @@ pub(crate) fn package() -> Result {
 
 /// Runs the tests, with those that say how many there are at the end.
 pub(crate) fn test() -> Result {
-    tools::ensure_prometheus()?;
+    tools::ensure_components()?;
     let python = tools::python_with_prometheus_client()?;
     loom()?;
     tsan()?;

@@ -29,17 +29,26 @@ pub(crate) fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
-/// Sees to it that Prometheus and its promtool are there, for the tests that start them.
+/// The programs that tests start, and Debian's packages of them.
+const COMPONENTS: [(&str, &str); 8] = [
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("prometheus-pushgateway", "prometheus-pushgateway"),
+    ("prometheus-node-exporter", "prometheus-node-exporter"),
+    ("victoria-metrics", "victoria-metrics"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("nginx", "nginx"),
+];
+
+/// Sees to it that the programs are there which tests start: servers, a browser, a proxy.
 ///
-/// Debian's package is installed where it is missing and this runs as root. Else the tests that
-/// want it are skipped, and in CI that is an error.
-pub(crate) fn ensure_prometheus() -> Result {
-    if is_installed("prometheus") && is_installed("promtool") {
-        return Ok(());
-    }
-    match debian_package("prometheus") {
+/// Debian's packages are installed where they are missing and this runs as root. Else the tests
+/// that want them are skipped, and in CI that is an error.
+pub(crate) fn ensure_components() -> Result {
+    match ensure_installed(&COMPONENTS) {
         Err(error) if !in_ci() => {
-            println!("{error}: the tests that need it are skipped");
+            println!("{error}: the tests that need them are skipped");
             Ok(())
         }
         installed => installed,
@@ -49,48 +58,50 @@ pub(crate) fn ensure_prometheus() -> Result {
 /// Whether valgrind is there to count instructions, installed where it is missing and this runs as
 /// root. Where it cannot be had the step is skipped, and in CI that is an error.
 pub(crate) fn has_valgrind() -> std::result::Result<bool, String> {
-    if is_installed("valgrind") {
-        return Ok(true);
-    }
-    match debian_package("valgrind") {
+    has("valgrind", "valgrind", "instructions are not counted")
+}
+
+/// Whether a program is there, installed where it is missing and this runs as root. Where it cannot
+/// be had, `consequence` is told of, and in CI that is an error.
+fn has(program: &str, package: &str, consequence: &str) -> std::result::Result<bool, String> {
+    match ensure_installed(&[(program, package)]) {
         Ok(()) => Ok(true),
         Err(error) if in_ci() => Err(error),
         Err(error) => {
-            println!("{error}: instructions are not counted");
+            println!("{error}: {consequence}");
             Ok(false)
         }
     }
 }
 
-fn debian_package(name: &str) -> Result {
+/// Installs Debian's packages of the programs that are missing.
+fn ensure_installed(programs: &[(&str, &str)]) -> Result {
+    let missing = programs.iter().filter(|(program, _)| !is_installed(program));
+    let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
     if !is_installed("apt-get") || !is_root() {
-        return Err(format!("{name} is not installed"));
+        return Err(format!("not installed: {}", packages.join(", ")));
     }
     retried(|| {
         apt_get(&["update"])?;
-        apt_get(&["install", "-y", "--no-install-recommends", name])
+        apt_get(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat())
     })
 }
 
 /// The target to build for ThreadSanitizer, if it works on this machine.
 ///
-/// It asks a symbolizer for the names by which reports are suppressed. Where that is missing the
-/// step is skipped, and in CI that is an error.
+/// It asks a symbolizer for the names by which reports are suppressed, which comes with LLVM.
 pub(crate) fn tsan_target() -> std::result::Result<Option<&'static str>, String> {
     let target = match (env::consts::OS, env::consts::ARCH) {
         ("linux", "x86_64") => "x86_64-unknown-linux-gnu",
         ("linux", "aarch64") => "aarch64-unknown-linux-gnu",
         _ => return Ok(None),
     };
-    if is_installed("llvm-symbolizer") {
-        return Ok(Some(target));
-    }
-    let missing = "llvm-symbolizer is not installed (it is in Debian's package llvm)";
-    if in_ci() {
-        return Err(missing.to_owned());
-    }
-    println!("{missing}: ThreadSanitizer is skipped");
-    Ok(None)
+    let works = has("llvm-symbolizer", "llvm", "ThreadSanitizer is skipped")?;
+    Ok(works.then_some(target))
 }
 
 /// Gives cargo-deny, installed below `target` where it is not there yet.

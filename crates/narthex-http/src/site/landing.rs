@@ -95,8 +95,8 @@ impl Landing<'_> {
             writeln!(page, "<a href=\".{path}\">{text}<small>{path}</small></a>")?;
         }
         for path in &self.routes {
-            let path = Escaped(path);
-            writeln!(page, "<a href=\".{path}\">{}</a>", Escaped(path.0.trim_start_matches('/')))?;
+            let (text, path) = (Escaped(path.trim_start_matches('/')), Escaped(path));
+            writeln!(page, "<a href=\".{path}\">{text}<small>{path}</small></a>")?;
         }
         writeln!(page, "</nav>")
     }
@@ -120,9 +120,11 @@ impl Landing<'_> {
             let when = source.age().map(|age| format!("{} ago", Span(age))).unwrap_or_default();
             writeln!(
                 page,
-                "<tr><td>{}</td><td class=\"{class}\">{}</td><td>{took}</td><td>{when}</td></tr>",
+                "<tr><td>{}</td><td class=\"{class}\">{}</td><td>{}</td><td>{}</td></tr>",
                 Escaped(source.name()),
-                Escaped(&result)
+                Escaped(&result),
+                Escaped(&took),
+                Escaped(&when)
             )?;
         }
         writeln!(page, "</table>")
@@ -151,6 +153,7 @@ impl Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, millis) = (self.0.as_secs(), self.0.as_millis());
         match seconds {
+            0 if self.0.as_micros() < 100 => f.write_str("< 0.1 ms"),
             0 if millis < 10 => write!(f, "{:.1} ms", self.0.as_secs_f64() * 1000.0),
             0 => write!(f, "{millis} ms"),
             1..10 => write!(f, "{:.1} s", self.0.as_secs_f64()),
@@ -192,7 +195,7 @@ mod tests {
     #[test]
     fn times_are_short() {
         for (millis, text) in [
-            (0, "0.0 ms"),
+            (0, "< 0.1 ms"),
             (3, "3.0 ms"),
             (10, "10 ms"),
             (999, "999 ms"),

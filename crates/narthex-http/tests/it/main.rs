@@ -11,3 +11,4 @@ mod limits;
 mod logs;
 mod service;
 mod site;
+mod slow_readers;
