@@ -120,6 +120,43 @@ async fn b22_a_panicking_source_costs_only_its_own_data() {
     }
 }
 
+/// Scrapes 20 sources, one of which panics, and expects all but that one on each page.
+async fn panics_are_survived(scrapes: usize) {
+    let kinds =
+        [Kind::Str, Kind::NotText, Kind::InTask, Kind::InDropOfPayload, Kind::InDisplayOfError];
+    let mut whole = 0;
+    for kind in kinds {
+        let mut engine = builder().source("panics", move |scrape| panics(scrape, kind));
+        for at in 0..19 {
+            engine = engine.source(format!("fine_{at}"), move |_: ScrapeContext| async move {
+                gauge(&format!("fine_{at}"), 1.0)
+            });
+        }
+        let engine = engine.build().unwrap();
+        for _ in 0..scrapes {
+            let scrape = gather(&engine).await;
+            let fine = (0..19).filter(|at| scrape.family(&format!("fine_{at}")).is_some()).count();
+            let is_told = !succeeded(&scrape, "panics") && scrape.family("half").is_none();
+            whole += usize::from(fine == 19 && is_told);
+        }
+    }
+    let limit = scrapes * kinds.len();
+    let verdict = if whole == limit { "PASS" } else { "FAIL" };
+    println!("G15: scrapes with 19 of 20 sources: {whole}, limit {limit}: {verdict}");
+    assert_eq!(whole, limit);
+}
+
+#[tokio::test]
+async fn g15_sources_that_panic_are_survived() {
+    panics_are_survived(20).await;
+}
+
+#[tokio::test]
+#[ignore = "panics 5,000 times"]
+async fn g15_sources_that_panic_are_survived_1000_times() {
+    panics_are_survived(1_000).await;
+}
+
 #[tokio::test]
 async fn b22_a_panicking_collector_costs_only_its_own_data() {
     struct Panics;
