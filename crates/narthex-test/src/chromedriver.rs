@@ -1,4 +1,4 @@
-//! A real browser, for a WebDriver client.
+//! A real browser, for clients of its driver.
 
 use std::process::Command;
 
@@ -32,7 +32,7 @@ impl Chromedriver {
         Some(Self { _process: process, url, chromium, data })
     }
 
-    /// Where a WebDriver client connects.
+    /// Where a client connects.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -1,7 +1,7 @@
 //! What the tests of narthex share. Unpublished.
 //!
 //! - [`Process`] runs a program and [`Prometheus`] the real server; both end when dropped.
-//! - [`Chromedriver`] is a real browser for a WebDriver client, [`Nginx`] a proxy before a server.
+//! - [`Chromedriver`] is a real browser for clients of its driver, [`Nginx`] a proxy before a server.
 //! - [`get`] and [`request`] talk HTTP/1.1 over a plain socket, so that a test of our server does
 //!   not rest on the client stack that goes with it.
 //! - [`promtool_findings`] and [`openmetrics_findings`] give a second opinion on a page.

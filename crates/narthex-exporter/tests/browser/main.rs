@@ -1,5 +1,6 @@
 //! The landing page of a running exporter, in a real browser.
 
+#![expect(clippy::print_stdout, reason = "goals print what they measured")]
 #![expect(clippy::unwrap_used, reason = "a test may panic anywhere")]
 
 mod hostile;

@@ -64,9 +64,12 @@ pub enum StatusLabel {
 pub(super) struct Rules {
     pub(super) status: StatusLabel,
     excluded: Vec<String>,
-    exclude_if: Vec<Box<dyn Fn(RequestHead<'_>) -> bool + Send + Sync>>,
-    path: Box<dyn Fn(RequestHead<'_>) -> Option<String> + Send + Sync>,
+    exclude_if: Vec<Look<bool>>,
+    path: Look<Option<String>>,
 }
+
+/// What a user's closure says of a request.
+type Look<T> = Box<dyn Fn(RequestHead<'_>) -> T + Send + Sync>;
 
 /// What the clones of a layer share.
 pub(super) struct Shared {

@@ -218,7 +218,7 @@ impl Cache {
 
     /// One run, the outcome of which is kept.
     async fn run(self: Arc<Self>, deadline: Instant) {
-        let mut reports = Runs::start(&[self.slot.clone()], deadline).reports().await;
+        let mut reports = Runs::start(std::slice::from_ref(&self.slot), deadline).reports().await;
         let Report { outcome, duration: took } = reports.pop().expect("one report a slot");
         let mut state = self.state();
         state.under_way = false;

@@ -178,7 +178,7 @@ impl Slots {
     fn take_spare(&mut self) -> Vec<BytesMut> {
         let mut spare = Vec::new();
         for place in &mut self.pages {
-            if let Some(page) = place.take_if(|page| page.is_unread())
+            if let Some(page) = place.take_if(Page::is_unread)
                 && spare.is_empty()
             {
                 spare = page.into_spare();

@@ -55,7 +55,7 @@ impl Client {
 
     /// Reads a part of what is left of a body, and tells how much.
     pub(crate) async fn some(&mut self, left: u64) -> u64 {
-        let mut part = [0; 16 * 1024];
+        let mut part = vec![0; 16 * 1024];
         let most = usize::try_from(left).unwrap_or(part.len()).min(part.len());
         let read = self.0.read(&mut part[..most]).await.expect("a whole body");
         assert!(read > 0, "the body ended {left} bytes too early");

@@ -313,7 +313,9 @@ async fn a30_layers_of_one_registry_count_together_and_a_clash_is_an_error() {
 
 #[tokio::test]
 async fn a31_a35_the_names_of_aioprometheus_count_as_it_does_but_once() {
-    let answers: [(fn() -> Answer, [f64; 3], &[(&str, f64)]); 5] = [
+    /// An answer, the three totals and the series of the statuses.
+    type Case = (fn() -> Answer, [f64; 3], &'static [(&'static str, f64)]);
+    let answers: [Case; 5] = [
         (|| Box::pin(ready(ok("a"))), [1.0, 1.0, 0.0], &[("GET unmatched 200", 1.0)]),
         (|| Box::pin(ready(Err("no"))), [1.0, 1.0, 1.0], &[("GET unmatched 500", 1.0)]),
         (|| Box::pin(async { panic!("no") }), [1.0, 1.0, 1.0], &[("GET unmatched 500", 1.0)]),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use narthex_http::{Gather, OnError, ScrapeContext, ScrapeEngine};
+use narthex_http::{Gather, OnError, ScrapeContext, ScrapeEngine, SourceStatus};
 use narthex_model::Scrape;
 
 use crate::{builder, fine, gather, registry, request, succeeded};
@@ -53,7 +53,10 @@ async fn an_engine_tells_how_its_sources_fared() {
         .build()
         .unwrap();
     let before = engine.sources();
-    assert_eq!(before.iter().map(|s| s.name()).collect::<Vec<_>>(), ["registry", "fine", "broken"]);
+    assert_eq!(
+        before.iter().map(SourceStatus::name).collect::<Vec<_>>(),
+        ["registry", "fine", "broken"]
+    );
     assert!(before.iter().all(|source| source.succeeded().is_none()));
     gather(&engine).await;
     let after = engine.sources();
