@@ -60,17 +60,22 @@ impl Prometheus {
     /// As [`start`](Self::start).
     #[track_caller]
     pub fn start_with(jobs: &[Job], features: &[&str]) -> Option<Self> {
+        Self::start_configured(&configuration(jobs), features)
+    }
+
+    #[track_caller]
+    fn start_configured(configuration: &str, features: &[&str]) -> Option<Self> {
         let program = required_component("prometheus")?;
         // The port is only known to be free, not kept: another process may be faster.
-        let server = (0..5).find_map(|_| Self::try_start(&program, jobs, features));
+        let server = (0..5).find_map(|_| Self::try_start(&program, configuration, features));
         Some(server.expect("prometheus starts within five tries"))
     }
 
     #[track_caller]
-    fn try_start(program: &Path, jobs: &[Job], features: &[&str]) -> Option<Self> {
+    fn try_start(program: &Path, configuration: &str, features: &[&str]) -> Option<Self> {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let config = data.path().join("prometheus.yml");
-        fs::write(&config, configuration(jobs)).expect("the file can be written");
+        fs::write(&config, configuration).expect("the file can be written");
 
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut process = Process::start(
@@ -96,7 +101,8 @@ impl Prometheus {
             assert!(lost_port, "{}", process.describe());
             return None;
         }
-        Some(Self { process, url, jobs: jobs.len(), _data: data })
+        let jobs = configuration.matches("job_name:").count();
+        Some(Self { process, url, jobs, _data: data })
     }
 
     /// Waits until every target has been scraped with success.
