@@ -48,6 +48,12 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
+    let missing = rows::missing(&rows::all());
+    if !missing.is_empty() {
+        eprintln!("rows of the performance contract that nothing measures: {missing:?}");
+        return ExitCode::FAILURE;
+    }
+
     let chosen = |name: &str| {
         options.row.is_empty() || options.row.iter().any(|part| name.contains(part.as_str()))
     };

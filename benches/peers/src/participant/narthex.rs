@@ -150,13 +150,13 @@ struct Page<M: Metric> {
     family: Family<M, Request<'static>>,
     record: fn(Child<'_, M>, f64),
     /// Made by the first scrape: it belongs to whoever serves the page, not to the family.
-    encoder: Option<Encoder>,
-    protobuf: Option<Encoder>,
+    encoder: Option<Box<Encoder>>,
+    protobuf: Option<Box<Encoder>>,
 }
 
 impl<M: Metric> Page<M> {
     fn encode(&mut self, mut sink: impl FnMut(&[u8])) {
-        let encoder = self.encoder.get_or_insert_with(|| Encoder::new(Format::TEXT));
+        let encoder = self.encoder.get_or_insert_with(|| Box::new(Encoder::new(Format::TEXT)));
         let Ok(()) = encoder.encode(&self.registry, |chunk| {
             sink(chunk);
             Ok::<(), Infallible>(())
@@ -178,7 +178,7 @@ impl<M: Metric> super::Family for Page<M> {
     }
 
     fn protobuf(&mut self, sink: &mut dyn io::Write) -> bool {
-        let encoder = self.protobuf.get_or_insert_with(|| Encoder::new(Format::PROTOBUF));
+        let encoder = self.protobuf.get_or_insert_with(|| Box::new(Encoder::new(Format::PROTOBUF)));
         encoder.encode(&self.registry, |chunk| sink.write_all(chunk)).unwrap();
         true
     }

@@ -14,8 +14,10 @@ use super::{Entry, EntryKind, Registry, Source, panic_message};
 use crate::collector::Collector;
 
 /// Families one after the other, for whoever writes them somewhere: large families of instruments
-/// part by part, in memory that is used again. Nothing is allocated where nothing but instruments
-/// is registered, no two of one name, and no series has come or gone since the time before.
+/// part by part, in memory that is used again.
+///
+/// Nothing is allocated where counters, gauges and families of these or of classic histograms are
+/// all that is registered, no two of one name, and no series has come or gone since the page before.
 impl Families for Registry {
     fn visit(
         &self,

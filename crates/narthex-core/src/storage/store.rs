@@ -40,7 +40,7 @@ pub(crate) struct Store {
     created: Option<Box<Directory<AtomicU64>>>,
     table: Table,
     options: Options,
-    expiry: Option<Expiry>,
+    expiry: Option<Box<Expiry>>,
     /// Lookups that were given the overflow series.
     overflowed: AtomicU64,
     writer: Mutex<Writer>,
@@ -201,7 +201,7 @@ impl Store {
             created: options.created.then(|| Box::new(Directory::new())),
             table: Table::new(),
             options,
-            expiry: options.idle.map(|after| Expiry::new(after, clock::now())),
+            expiry: options.idle.map(|after| Box::new(Expiry::new(after, clock::now()))),
             overflowed: AtomicU64::new(0),
             writer: Mutex::new(writer),
         }

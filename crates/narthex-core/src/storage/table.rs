@@ -15,8 +15,12 @@ pub(super) struct Table {
     current: AtomicUsize,
     /// Each twice as long as the one before; outgrown ones are kept for readers that still walk
     /// them, and together are as long as the newest.
-    generations: [OnceLock<Box<[AtomicU32]>>; GENERATIONS],
+    near: [OnceLock<Slots>; NEAR],
+    /// Those of large families only, apart: a family of few series is smaller than these.
+    far: OnceLock<Box<[OnceLock<Slots>; FAR]>>,
 }
+
+type Slots = Box<[AtomicU32]>;
 
 /// The writer's side of a table: how full it is and how far the next one has been filled.
 pub(super) struct Growth {
@@ -34,7 +38,8 @@ struct Next {
 }
 
 const FIRST_LEN: usize = 16;
-const GENERATIONS: usize = 22;
+const NEAR: usize = 4;
+const FAR: usize = 18;
 const POSITION_BITS: u32 = 24;
 const POSITION: u32 = (1 << POSITION_BITS) - 1;
 
@@ -48,17 +53,17 @@ impl Table {
     pub(super) const MAX_POSITION: u32 = POSITION - 1;
 
     pub(super) fn new() -> Self {
-        let generations = [const { OnceLock::new() }; GENERATIONS];
-        generations[0].get_or_init(|| (0..FIRST_LEN).map(|_| AtomicU32::new(0)).collect());
-        Self { current: AtomicUsize::new(0), generations }
+        let near = [const { OnceLock::new() }; NEAR];
+        near[0].get_or_init(|| (0..FIRST_LEN).map(|_| AtomicU32::new(0)).collect());
+        Self { current: AtomicUsize::new(0), near, far: OnceLock::new() }
     }
 
     /// The positions that may be those of this hash: all that are, and few others.
     #[inline(always)]
     pub(super) fn candidates(&self, hash: u64) -> Candidates<'_> {
         // Acquire pairs with the Release in `step`, which published the table's copied slots.
-        let slots = self.generations.get(self.current.load(Acquire)).and_then(OnceLock::get);
-        Candidates { slots: slots.map_or(&[], |slots| slots), at: hash as usize, tag: tag(hash) }
+        let slots = self.generation(self.current.load(Acquire));
+        Candidates { slots: slots.unwrap_or_default(), at: hash as usize, tag: tag(hash) }
     }
 
     /// Adds a position and does a step of growth; for the one writer.
@@ -142,7 +147,13 @@ impl Table {
             next.zeros.resize_with(zeros, || AtomicU32::new(0));
             if zeros == next.len {
                 let zeros = std::mem::take(&mut next.zeros).into_boxed_slice();
-                self.generations[current + 1].get_or_init(|| zeros);
+                match self.near.get(current + 1) {
+                    Some(near) => near.get_or_init(|| zeros),
+                    None => {
+                        let none = || Box::new([const { OnceLock::new() }; FAR]);
+                        self.far.get_or_init(none)[current + 1 - NEAR].get_or_init(|| zeros)
+                    }
+                };
             }
             return;
         };
@@ -162,7 +173,16 @@ impl Table {
     }
 
     fn slots(&self, generation: usize) -> &[AtomicU32] {
-        self.generations[generation].get().expect("the current table exists")
+        self.generation(generation).expect("the current table exists")
+    }
+
+    #[inline(always)]
+    fn generation(&self, generation: usize) -> Option<&[AtomicU32]> {
+        let slots = match self.near.get(generation) {
+            Some(near) => near.get(),
+            None => self.far.get()?.get(generation - NEAR)?.get(),
+        };
+        slots.map(|slots| &**slots)
     }
 }
 
@@ -201,7 +221,7 @@ impl Growth {
 impl Next {
     /// The longer table once all of its zeros have been written.
     fn published<'a>(&self, table: &'a Table, current: usize) -> Option<&'a [AtomicU32]> {
-        table.generations.get(current + 1)?.get().map(|slots| &**slots)
+        table.generation(current + 1)
     }
 }
 

@@ -8,7 +8,6 @@ use narthex_model::Bounds;
 /// a processor cannot mispredict: 2 ns, where a loop with an early exit takes 4 to 7. They lie here
 /// and not behind a pointer: to follow it takes as long as two of the steps.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each histogram or family of them")]
 pub(super) enum Search {
     Padded([f64; 16]),
     Sorted(Bounds),
