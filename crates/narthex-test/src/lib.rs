@@ -1,6 +1,7 @@
 //! What the tests of narthex share. Unpublished.
 //!
-//! - [`Process`] runs a program and [`Prometheus`] the real server; both end when dropped.
+//! - [`Process`] runs a program, [`Prometheus`] and [`Pushgateway`] the real servers; all end when
+//!   dropped.
 //! - [`Chromedriver`] is a real browser for clients of its driver, [`Nginx`] a proxy before a server.
 //! - [`get`] and [`request`] talk HTTP/1.1 over a plain socket, so that a test of our server does
 //!   not rest on the client stack that goes with it.
@@ -11,6 +12,7 @@
 //!
 //! As helpers of tests they panic where something goes wrong, with what was seen.
 
+mod address;
 mod chromedriver;
 mod component;
 mod http;
@@ -19,9 +21,11 @@ mod poll;
 mod process;
 mod prometheus;
 mod promtool;
+mod pushgateway;
 mod python;
 mod relay;
 
+pub use address::free_address;
 pub use chromedriver::Chromedriver;
 pub use component::{conformance, required_component};
 pub use http::{Response, get, request};
@@ -30,5 +34,6 @@ pub use poll::poll;
 pub use process::Process;
 pub use prometheus::{Job, Prometheus};
 pub use promtool::promtool_findings;
+pub use pushgateway::Pushgateway;
 pub use python::openmetrics_findings;
 pub use relay::Relay;

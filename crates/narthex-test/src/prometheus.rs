@@ -63,6 +63,19 @@ impl Prometheus {
         Self::start_configured(&configuration(jobs), features)
     }
 
+    /// Starts a server that scrapes a gateway at `target`, whose pages say what job and instance a
+    /// metric is of (`honor_labels`).
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[track_caller]
+    pub fn start_honoring_labels(target: SocketAddr) -> Option<Self> {
+        let (name, metrics_path) = ("narthex".to_owned(), "/metrics".to_owned());
+        let configuration = configuration(&[Job { name, target, metrics_path }]);
+        Self::start_configured(&format!("{configuration}  honor_labels: true\n"), &[])
+    }
+
     #[track_caller]
     fn start_configured(configuration: &str, features: &[&str]) -> Option<Self> {
         let program = required_component("prometheus")?;

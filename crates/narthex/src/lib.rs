@@ -49,6 +49,7 @@
 //!   [`format`](mod@format) reads pages back and lints them;
 //! - [`http`] serves one: [`MetricsService`] in your own router, or [`Server`]; and it measures your
 //!   own services with [`MetricsLayer`];
+//! - [`push`] sends one to a Pushgateway, or to a file that node_exporter reads: [`Pusher`];
 //! - [`exporter`] makes a program of it, with flags, logs and lifecycle;
 //! - [`process`] and [`host`] are collectors for this process, its tokio runtime and this machine;
 //! - [`metrics`] takes what is instrumented with the facade of that name.
@@ -67,6 +68,8 @@
 //! | `host` | | [`host`] |
 //! | `metrics` | | [`metrics`]: the crate `metrics` |
 //! | `testing` | | [`testing`]: assertions for tests of your own metrics |
+//! | `push` | | [`push`]: tokio, hyper |
+//! | `tls` | | https for [`push`]: rustls |
 //! | `exporter` | | [`exporter`], and with it `http` and `process`: clap, toml, tracing |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -91,6 +94,10 @@ pub use narthex_http::{MetricsLayer, MetricsService, Server};
 pub use narthex_metrics as metrics;
 #[cfg(feature = "process")]
 pub use narthex_process as process;
+#[cfg(feature = "push")]
+pub use narthex_push as push;
+#[cfg(feature = "push")]
+pub use narthex_push::Pusher;
 
 /// The README and the guides, whose code is compiled and run as documentation tests.
 #[cfg(all(

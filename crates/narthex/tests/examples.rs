@@ -1,12 +1,12 @@
 //! Every example is started, and scraped where it serves.
 
-#![cfg(all(feature = "exporter", feature = "tokio"))]
+#![cfg(all(feature = "exporter", feature = "push", feature = "tokio"))]
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use narthex_test::{Process, get, poll};
+use narthex_test::{Process, Pushgateway, get, poll};
 
 /// An example that was built beside this test.
 fn example(name: &str) -> Command {
@@ -116,6 +116,18 @@ fn a44_the_latency_example_has_exemplars_where_the_format_has() {
     assert!(page.text().contains(expected), "{}", page.text());
     process.signal("INT");
     assert!(process.wait().success());
+}
+
+#[test]
+fn real_a44_the_push_example_pushes() {
+    let Some(gateway) = Pushgateway::start() else { return };
+    let output = example("push").arg(gateway.url()).output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "pushed\n");
+    let page = gateway.page();
+    let group = "instance=\"db1\",job=\"nightly_backup\"";
+    assert_eq!(value(&page, &format!("backup_files_total{{{group}}}")), 3.0);
+    let sample = format!("backup_file_bytes_bucket{{{group},le=\"1e+06\"}}");
+    assert_eq!(value(&page, &sample), 2.0);
 }
 
 #[test]

@@ -20,6 +20,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("narthex-host", &["narthex-core", "narthex-model"]),
     ("narthex-metrics", &["narthex-core", "narthex-model"]),
     ("narthex-http", &["narthex-core", "narthex-format", "narthex-model"]),
+    ("narthex-push", &["narthex-core", "narthex-format", "narthex-model"]),
     (
         "narthex-exporter",
         &["narthex-core", "narthex-format", "narthex-http", "narthex-model", "narthex-process"],
@@ -36,6 +37,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "narthex-metrics",
             "narthex-model",
             "narthex-process",
+            "narthex-push",
         ],
     ),
     (
@@ -49,13 +51,14 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "narthex-http",
             "narthex-model",
             "narthex-process",
+            "narthex-push",
         ],
     ),
 ];
 
 const PURE: &[&str] = &["narthex-model", "narthex-format", "narthex-macros", "narthex-core"];
 const COLLECTORS: &[&str] = &["narthex-process", "narthex-host"];
-const SERVING: &[&str] = &["narthex-http"];
+const SERVING: &[&str] = &["narthex-http", "narthex-push"];
 
 /// Crates, by the word their names begin with, that whole layers do without.
 const RUNTIMES: &[&str] = &["tokio", "async-std", "smol", "mio", "futures"];
