@@ -1,9 +1,9 @@
 //! The program `narthex`.
 //!
 //! `run` exports this machine's metrics, `fetch` scrapes a page as Prometheus does, `check` says
-//! what is wrong with a page, and `convert` writes it in another format. Exit codes: 0 all went
-//! well, 1 it did not, 2 the arguments, the settings or the input cannot be used, and 3 what is
-//! right could be better.
+//! what is wrong with a page, `convert` writes it in another format, and `push` sends it to a
+//! Pushgateway. Exit codes: 0 all went well, 1 it did not, 2 the arguments, the settings or the
+//! input cannot be used, and 3 what is right could be better.
 
 mod check;
 mod client;
@@ -12,6 +12,7 @@ mod fetch;
 mod format;
 mod input;
 mod losses;
+mod push;
 mod report;
 mod run;
 mod snippet;
@@ -24,9 +25,10 @@ use std::process::ExitCode;
 use self::check::CheckArgs;
 use self::convert::ConvertArgs;
 use self::fetch::FetchArgs;
+use self::push::PushArgs;
 use self::run::RunArgs;
 
-/// Metrics for Prometheus: export this machine; fetch, check and convert pages.
+/// Metrics for Prometheus: export this machine; fetch, check, convert and push pages.
 #[derive(clap::Parser)]
 #[command(name = "narthex", version, propagate_version = true)]
 struct Cli {
@@ -40,6 +42,7 @@ enum Command {
     Fetch(FetchArgs),
     Check(CheckArgs),
     Convert(ConvertArgs),
+    Push(Box<PushArgs>),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Ok(Cli { command: Command::Fetch(args) }) => fetch::fetch(&args),
         Ok(Cli { command: Command::Check(args) }) => check::check(&args),
         Ok(Cli { command: Command::Convert(args) }) => convert::convert(&args),
+        Ok(Cli { command: Command::Push(args) }) => push::push(&args),
         Err(error) => error.report(),
     }
 }

