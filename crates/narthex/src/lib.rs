@@ -103,6 +103,7 @@ pub use narthex_push::Pusher;
 #[cfg(all(
     doctest,
     feature = "exporter",
+    feature = "push",
     feature = "serde",
     feature = "testing",
     feature = "tokio"

@@ -28,9 +28,13 @@ async fn a43_push_add_and_delete_are_put_post_and_delete() {
         assert_eq!(request.header("host"), Some(server.addr.to_string().as_str()));
         let agent = concat!("narthex/", env!("CARGO_PKG_VERSION"));
         assert_eq!(request.header("user-agent"), Some(agent));
+        // Who has only half of a body sees that by its length.
+        assert_eq!(request.header("transfer-encoding"), None);
     }
     let page = "# HELP up Up.\n# TYPE up gauge\nup 1\n";
     assert_eq!([requests[0].text(), requests[1].text(), requests[2].text()], [page, page, ""]);
+    let length = page.len().to_string();
+    assert_eq!(requests[0].header("content-length"), Some(length.as_str()));
     let content_type = Some("text/plain; version=0.0.4; charset=utf-8");
     assert_eq!(requests[0].header("content-type"), content_type);
     assert_eq!(requests[2].header("content-type"), None);

@@ -1,7 +1,7 @@
 //! Clients that are killed and gateways that restart (goal G23).
 //!
 //! All of it is
-//! `cargo test --release -p narthex-push --test it -- --include-ignored --nocapture g23`.
+//! `cargo test -p narthex-push --test it -- --include-ignored --nocapture --test-threads=1 g23`.
 
 use std::env;
 use std::process::Command;
