@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use narthex_model::Scrape;
+use narthex_model::{MetricFamily, Scrape};
 use narthex_push::{PushError, PushErrorKind, Pushed, Pusher};
 
 pub(crate) use self::args::PushArgs;
@@ -71,7 +71,7 @@ fn outcome(args: &PushArgs, scrape: Option<&Scrape>, pushed: Pushed) -> String {
         (Method::Delete, _) | (_, None) => "deleted the group".to_owned(),
         (method, Some(scrape)) => {
             let families = scrape.families().len();
-            let series: usize = scrape.families().iter().map(|family| family.len()).sum();
+            let series: usize = scrape.families().iter().map(MetricFamily::len).sum();
             let done = if method == Method::Add { "added" } else { "pushed" };
             format!("{done} {series} series of {families} families")
         }

@@ -92,7 +92,7 @@ async fn a42_what_the_server_reads_is_what_was_meant() {
         match name.as_str() {
             "invalid label name" => assert!(path("j", &pair("a=b"), false).await.is_err()),
             "reserved label name" => {
-                assert!(path("j", &pair("__label_name1"), false).await.is_err())
+                assert!(path("j", &pair("__label_name1"), false).await.is_err());
             }
             "unencoded slash in label value" | "invalid base64 encoding" => {
                 let labels = [("label_name2".to_owned(), "label/value2".to_owned())];

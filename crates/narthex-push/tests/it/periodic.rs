@@ -1,7 +1,8 @@
 //! Pushes that go on.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use narthex_core::{Gauge, Registry};
@@ -50,6 +51,37 @@ async fn a43_inside_a_runtime_the_final_push_is_awaited() {
     assert!((1..=2).contains(&requests.len()), "{requests:?}");
     assert!(requests.iter().all(|request| request.method == "POST"));
     assert!(requests.last().unwrap().text().contains("\nstate 42\n"));
+}
+
+#[test]
+fn an_older_state_cannot_arrive_after_the_last() {
+    let registry = Registry::new();
+    let state = gauge(&registry);
+    let (release, released) = mpsc::channel::<()>();
+    let (released, is_over) = (Mutex::new(released), AtomicBool::new(false));
+    let server = Server::start(move |before, _| match before {
+        0 => {
+            // The gateway is not done with the first push until it is told to be.
+            let _ = released.lock().unwrap().recv_timeout(LIMIT);
+            is_over.store(true, Ordering::SeqCst);
+            ok()
+        }
+        _ if is_over.load(Ordering::SeqCst) => ok(),
+        _ => answer("400 Bad Request", "", "the first push is not over"),
+    });
+    let task = server.pusher().timeout(LIMIT).every(NEVER).start(&registry).unwrap();
+    poll("the first push", LIMIT, || (!server.requests().is_empty()).then_some(()));
+    state.set(42.0);
+    std::thread::scope(|scope| {
+        let shutdown = scope.spawn(|| task.shutdown_blocking());
+        // However long this is, the last push may only come afterwards.
+        std::thread::sleep(Duration::from_millis(50));
+        release.send(()).unwrap();
+        shutdown.join().unwrap().unwrap();
+    });
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    assert!(requests[1].text().contains("\nstate 42\n"));
 }
 
 #[tokio::test]

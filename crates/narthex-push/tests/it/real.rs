@@ -55,8 +55,7 @@ fn samples(scrape: &Scrape, more: &[(&str, &str)]) -> Samples {
     let mut page = Vec::new();
     Format::TEXT.encode(scrape, &mut page);
     let mut samples = Samples::new();
-    let mut reader = narthex_format::parse::Reader::text(&page);
-    while let Some(event) = reader.next() {
+    for event in narthex_format::parse::Reader::text(&page) {
         let narthex_format::parse::Event::Sample(sample) = event.unwrap() else { continue };
         let labels = sample.labels().iter().map(|(name, value)| (name.into(), value.into()));
         let mut labels: BTreeMap<String, String> = labels.collect();
@@ -256,13 +255,14 @@ async fn real_a42_groups_are_what_was_meant_whatever_is_in_their_values() {
         "\u{10ffff}",
     ];
     for (at, value) in values.into_iter().enumerate() {
+        let at = at.to_string();
         // A job cannot be empty.
         let job = format!("{value}{}", if value.is_empty() { "j" } else { "" });
         let pusher = Pusher::new(gateway.url(), &*job).grouping("k", value);
-        let pusher = pusher.grouping("at", at.to_string());
+        let pusher = pusher.grouping("at", &*at);
         pusher.push(&scrape()).await.unwrap_or_else(|error| panic!("{value:?}: {error}"));
         let groups = gateway.groups();
-        let group = groups.iter().find(|group| group["labels"]["at"] == at.to_string()).unwrap();
+        let group = groups.iter().find(|group| group["labels"]["at"] == *at).unwrap();
         assert_eq!((&group["labels"]["job"], &group["labels"]["k"]), (&job.into(), &value.into()));
     }
 }
