@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use narthex_http::{BindError, BoxError, RouteError, SourceNameError};
+use narthex_http::{BindError, BoxError, RouteError, SourceNameError, WebConfigError};
 
 use crate::lifecycle::StopSignal;
 
@@ -12,6 +12,10 @@ use crate::lifecycle::StopSignal;
 pub enum ExporterError {
     /// An address cannot be listened on.
     Bind(BindError),
+    /// TLS or authentication cannot be had as they are configured.
+    WebConfig(WebConfigError),
+    /// systemd has handed over no socket to listen on.
+    Systemd(std::io::Error),
     /// A source has no name of its own.
     Source(SourceNameError),
     /// An endpoint has no path of its own.
@@ -28,10 +32,11 @@ pub enum ExporterError {
 
 impl ExporterError {
     /// The exit code for a process that ends with this: 128 and the signal's number where a signal
-    /// interrupted it, as shells have it, and else 1.
+    /// interrupted it, as shells have it, 2 where a setting is wrong, and else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted(signal) => 128 + signal.number(),
+            Self::WebConfig(_) => 2,
             _ => 1,
         }
     }
@@ -41,6 +46,8 @@ impl fmt::Display for ExporterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(error) => error.fmt(f),
+            Self::WebConfig(error) => error.fmt(f),
+            Self::Systemd(_) => f.write_str("the sockets of systemd cannot be used"),
             Self::Source(error) => error.fmt(f),
             Self::Route(error) => error.fmt(f),
             Self::Signals(_) => f.write_str("signals cannot be listened to"),
@@ -55,9 +62,13 @@ impl std::error::Error for ExporterError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Startup(error) | Self::Shutdown(error) => Some(&**error),
-            Self::Signals(error) => Some(error),
+            Self::Signals(error) | Self::Systemd(error) => Some(error),
             // Their text is this error's own.
-            Self::Bind(_) | Self::Source(_) | Self::Route(_) | Self::Interrupted(_) => None,
+            Self::Bind(_)
+            | Self::WebConfig(_)
+            | Self::Source(_)
+            | Self::Route(_)
+            | Self::Interrupted(_) => None,
         }
     }
 }
@@ -65,6 +76,12 @@ impl std::error::Error for ExporterError {
 impl From<BindError> for ExporterError {
     fn from(error: BindError) -> Self {
         Self::Bind(error)
+    }
+}
+
+impl From<WebConfigError> for ExporterError {
+    fn from(error: WebConfigError) -> Self {
+        Self::WebConfig(error)
     }
 }
 

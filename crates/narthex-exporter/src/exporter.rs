@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use crate::error::ExporterError;
 use crate::lifecycle::{ExporterHandle, Hook, Signals};
+use crate::systemd::{self, Stage};
 use crate::web_args::WebArgs;
 
 /// A registry, sources, and what serves them.
@@ -188,10 +189,9 @@ impl Exporter {
         let startup = std::mem::take(&mut self.startup);
         let shutdown = std::mem::take(&mut self.shutdown);
         let registry = self.registry.clone();
-        let (addresses, timeout) = (self.web.addresses(), self.web.shutdown_timeout);
 
-        let (site, engine) = self.into_site()?;
-        let server = Server::bind_all(addresses).await?.shutdown_timeout(timeout);
+        let server = listen(&self.web).await?;
+        let (site, engine) = self.into_site(&server)?;
         let handle = ExporterHandle::new(registry, server.local_addrs(), site.readiness());
         tokio::select! {
             outcome = run_until_failure(startup, &handle) => outcome?,
@@ -203,16 +203,18 @@ impl Exporter {
         engine.start();
         let running = server.serve(site);
         announce(&running);
+        systemd::tell(Stage::Ready);
 
         let stop = signals.stop(&handle).await;
         tracing::info!(cause = %stop, "shutdown");
+        systemd::tell(Stage::Stopping);
         tokio::select! {
             outcome = end(running, shutdown, &handle) => outcome,
             signal = signals.next() => Err(ExporterError::Interrupted(signal)),
         }
     }
 
-    fn into_site(self) -> Result<(Site, ScrapeEngine), ExporterError> {
+    fn into_site(self, server: &Server) -> Result<(Site, ScrapeEngine), ExporterError> {
         let web = self.web;
         let mut engine = self.engine;
         // Not through the registry, whose prefix and labels are not for these.
@@ -221,6 +223,8 @@ impl Exporter {
         }
         if web.disable_exporter_metrics {
             engine = engine.without_self_metrics();
+        } else {
+            engine = engine.collector("server", server.metrics());
         }
         let engine = engine.build()?;
         let mut service =
@@ -262,6 +266,25 @@ async fn run_until_failure(hooks: Vec<Hook>, handle: &ExporterHandle) -> Result<
     Ok(())
 }
 
+/// Binds and protects, so that everything that can be wrong about it is known before anything else
+/// starts.
+async fn listen(web: &WebArgs) -> Result<Server, ExporterError> {
+    let mut server = match web.systemd_socket {
+        true => systemd::server()?,
+        false => Server::bind_all(web.addresses()).await?,
+    };
+    for address in web.health_address.clone() {
+        server = server.health_address(address).await?;
+    }
+    for host in &web.allowed_host {
+        server = server.allowed_host(host);
+    }
+    if let Some(config) = web.web_config() {
+        server = server.web_config(config)?;
+    }
+    Ok(server.shutdown_timeout(web.shutdown_timeout))
+}
+
 /// Says where the metrics are: to programs on standard output, and to readers of the log.
 fn announce(running: &Running) {
     let mut stdout = std::io::stdout().lock();
@@ -269,6 +292,9 @@ fn announce(running: &Running) {
         // Who closed the pipe does not want to know.
         let _ = writeln!(stdout, "listening on {url}").and_then(|()| stdout.flush());
         tracing::info!(url, "listening");
+    }
+    for url in running.health_urls() {
+        tracing::info!(url, "listening for probes");
     }
 }
 

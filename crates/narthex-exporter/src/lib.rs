@@ -46,6 +46,7 @@ mod lifecycle;
 mod logging;
 mod run;
 mod settings;
+mod systemd;
 mod web_args;
 
 pub use error::ExporterError;

@@ -1,10 +1,12 @@
 //! The options that every exporter has.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, PathBufValueParser, TypedValueParser as _};
+use narthex_http::WebConfig;
 
 use crate::logging::{LogFormat, LogLevel};
 use crate::settings::ConfigFile;
@@ -29,7 +31,7 @@ use crate::settings::ConfigFile;
 #[command(next_help_heading = "Exporter options")]
 #[non_exhaustive]
 pub struct WebArgs {
-    /// Host name or address to listen on; of a name, all its addresses. Repeatable.
+    /// Host name or address to listen on, or unix:/PATH; of a name, all its addresses. Repeatable.
     #[arg(short = 'H', long, default_value = DEFAULT_HOST, alias = "listen-ip")]
     pub host: Vec<String>,
 
@@ -37,7 +39,8 @@ pub struct WebArgs {
     #[arg(short, long, default_value_t = DEFAULT_PORT, alias = "listen-port")]
     pub port: u16,
 
-    /// HOST:PORT to listen on, or :PORT for all addresses, instead of host and port. Repeatable.
+    /// HOST:PORT to listen on, :PORT for all addresses or unix:/PATH, instead of host and port.
+    /// Repeatable.
     #[arg(
         id = "web_listen_address",
         long = "web.listen-address",
@@ -45,6 +48,48 @@ pub struct WebArgs {
         conflicts_with_all = ["host", "port"]
     )]
     pub listen_address: Vec<ListenAddress>,
+
+    /// Listen on the sockets that systemd hands over, instead of any other.
+    #[arg(
+        id = "web_systemd_socket",
+        long = "web.systemd-socket",
+        conflicts_with_all = ["host", "port", "web_listen_address"]
+    )]
+    pub systemd_socket: bool,
+
+    /// HOST:PORT or unix:/PATH to listen on for the health endpoints alone, without TLS and
+    /// passwords. Repeatable.
+    #[arg(id = "web_health_address", long = "web.health-address", value_name = "HOST:PORT")]
+    pub health_address: Vec<ListenAddress>,
+
+    /// Name to answer to, besides those of this machine's loopback interface. Repeatable.
+    #[arg(id = "web_allowed_host", long = "web.allowed-host", value_name = "HOST")]
+    pub allowed_host: Vec<String>,
+
+    /// PEM file with the private key of the server, for TLS.
+    #[arg(long, value_name = "FILE", requires = "ssl_public_key")]
+    pub ssl_private_key: Option<PathBuf>,
+
+    /// PEM file with the certificate of the server and its chain, for TLS.
+    #[arg(long, value_name = "FILE", requires = "ssl_private_key")]
+    pub ssl_public_key: Option<PathBuf>,
+
+    /// PEM file with authorities; every client then needs a certificate of theirs.
+    #[arg(long, value_name = "FILE", requires = "ssl_public_key")]
+    pub ssl_ca: Option<PathBuf>,
+
+    /// Web configuration file of the Prometheus exporter toolkit: TLS, passwords and more.
+    #[arg(
+        id = "web_config_file",
+        long = "web.config.file",
+        value_name = "FILE",
+        conflicts_with_all = ["ssl_private_key", "ssl_public_key", "ssl_ca"]
+    )]
+    pub web_config_file: Option<PathBuf>,
+
+    /// File with bearer tokens, one a line; who presents one is let in.
+    #[arg(id = "web_bearer_token_file", long = "web.bearer-token-file", value_name = "FILE")]
+    pub bearer_token_file: Option<PathBuf>,
 
     /// Path of the metrics.
     #[arg(
@@ -136,16 +181,48 @@ const DEFAULT_PORT: u16 = 9090;
 const DEFAULT_PATH: &str = "/metrics";
 
 impl WebArgs {
-    /// Where to listen, as `HOST:PORT` each.
+    /// Where to listen, where systemd hands over no sockets.
     pub fn addresses(&self) -> Vec<ListenAddress> {
         if !self.listen_address.is_empty() {
             return self.listen_address.clone();
         }
         let address = |host: &String| {
+            if let Some(path) = host.strip_prefix(UNIX) {
+                return ListenAddress(Target::Unix(path.to_owned()));
+            }
             let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-            ListenAddress { host: bracketed.unwrap_or(host).to_owned(), port: self.port }
+            let host = bracketed.unwrap_or(host).to_owned();
+            ListenAddress(Target::Tcp { host, port: self.port })
         };
         self.host.iter().map(address).collect()
+    }
+
+    /// TLS and authentication as these options have them, and `None` where no option does.
+    pub fn web_config(&self) -> Option<WebConfig> {
+        let mut config = WebConfig::new();
+        if let Some(path) = &self.web_config_file {
+            config = config.file(path);
+        }
+        // Half a configuration is refused by the command line; of one that was made by hand the
+        // missing half is a file that cannot be read.
+        if self.ssl_public_key.is_some() || self.ssl_private_key.is_some() {
+            let half = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
+            config = config.tls_files(half(&self.ssl_public_key), half(&self.ssl_private_key));
+        }
+        if let Some(path) = &self.ssl_ca {
+            config = config.client_ca_file(path);
+        }
+        if let Some(path) = &self.bearer_token_file {
+            config = config.bearer_token_file(path);
+        }
+        let files = [
+            &self.web_config_file,
+            &self.ssl_public_key,
+            &self.ssl_private_key,
+            &self.ssl_ca,
+            &self.bearer_token_file,
+        ];
+        files.into_iter().any(Option::is_some).then_some(config)
     }
 }
 
@@ -156,6 +233,14 @@ impl Default for WebArgs {
             host: vec![DEFAULT_HOST.to_owned()],
             port: DEFAULT_PORT,
             listen_address: Vec::new(),
+            systemd_socket: false,
+            health_address: Vec::new(),
+            allowed_host: Vec::new(),
+            ssl_private_key: None,
+            ssl_public_key: None,
+            ssl_ca: None,
+            web_config_file: None,
+            bearer_token_file: None,
             metrics_path: DEFAULT_PATH.to_owned(),
             log_level: LogLevel::default(),
             log_format: LogFormat::default(),
@@ -169,38 +254,57 @@ impl Default for WebArgs {
     }
 }
 
-/// A host and a port to listen on.
+const UNIX: &str = "unix:";
+
+/// A host and a port to listen on, or the path of a Unix domain socket.
 ///
 /// ```
 /// use narthex_exporter::ListenAddress;
 ///
 /// let address: ListenAddress = "[::1]:9100".parse()?;
-/// assert_eq!((address.host(), address.port()), ("::1", 9100));
-/// assert_eq!(":9100".parse::<ListenAddress>()?.host(), "");
+/// assert_eq!((address.host(), address.port()), (Some("::1"), Some(9100)));
+/// assert_eq!(":9100".parse::<ListenAddress>()?.host(), Some(""));
+/// assert_eq!("unix:/run/thermo.sock".parse::<ListenAddress>()?.host(), None);
 /// # Ok::<(), narthex_exporter::ListenAddressError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddress {
-    /// Without the brackets of an IPv6 address; empty for all addresses.
-    host: String,
-    port: u16,
+pub struct ListenAddress(Target);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    /// The host is without the brackets of an IPv6 address, and empty for all addresses.
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Unix(String),
 }
 
 impl ListenAddress {
-    /// The host name or address, without brackets; empty for all addresses of the machine.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// The host name or address, without brackets; empty for all addresses of the machine, and
+    /// `None` for a Unix domain socket.
+    pub fn host(&self) -> Option<&str> {
+        match &self.0 {
+            Target::Tcp { host, .. } => Some(host),
+            Target::Unix(_) => None,
+        }
     }
 
-    /// The port; 0 for any free one.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// The port, which is 0 for any free one; `None` for a Unix domain socket.
+    pub fn port(&self) -> Option<u16> {
+        match self.0 {
+            Target::Tcp { port, .. } => Some(port),
+            Target::Unix(_) => None,
+        }
     }
 }
 
 impl From<ListenAddress> for narthex_http::ListenAddr {
     fn from(address: ListenAddress) -> Self {
-        (address.host, address.port).into()
+        match address.0 {
+            Target::Tcp { host, port } => (host, port).into(),
+            Target::Unix(path) => format!("{UNIX}{path}").into(),
+        }
     }
 }
 
@@ -208,6 +312,10 @@ impl FromStr for ListenAddress {
     type Err = ListenAddressError;
 
     fn from_str(text: &str) -> Result<Self, ListenAddressError> {
+        if let Some(path) = text.strip_prefix(UNIX) {
+            let address = Self(Target::Unix(path.to_owned()));
+            return path.starts_with('/').then_some(address).ok_or(ListenAddressError(()));
+        }
         let (host, port) = text.rsplit_once(':').ok_or(ListenAddressError(()))?;
         // Digits alone, for `parse` takes a sign as well.
         let digits = port.bytes().all(|byte| byte.is_ascii_digit());
@@ -218,26 +326,27 @@ impl FromStr for ListenAddress {
         if !is_plain || host.contains(':') != bracketed.is_some() {
             return Err(ListenAddressError(()));
         }
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self(Target::Tcp { host: host.to_owned(), port }))
     }
 }
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        match &self.0 {
+            Target::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Target::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Target::Unix(path) => write!(f, "{UNIX}{path}"),
         }
     }
 }
 
-/// A text that is not `HOST:PORT`.
+/// A text that is no [`ListenAddress`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAddressError(());
 
 impl fmt::Display for ListenAddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected `HOST:PORT`, `[IPV6]:PORT` or `:PORT`")
+        f.write_str("expected `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `unix:/PATH`")
     }
 }
 
@@ -299,14 +408,44 @@ mod tests {
             ("localhost:65536", None),
             ("localhost:+1", None),
             ("http://localhost:80", None),
+            ("unix:thermo.sock", None),
+            ("unix:", None),
             ("a b:80", None),
             ("", None),
         ] {
             let address = text.parse::<ListenAddress>().ok();
-            let parts = address.as_ref().map(|address| (address.host(), address.port()));
+            let parts = address.as_ref().and_then(|address| address.host().zip(address.port()));
             assert_eq!(parts, expected, "{text}");
             assert!(address.is_none_or(|address| address.to_string() == text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_listen_address_may_be_a_socket_file() {
+        let address: ListenAddress = "unix:/run/thermo.sock".parse().unwrap();
+        assert_eq!((address.host(), address.port()), (None, None));
+        assert_eq!(address.to_string(), "unix:/run/thermo.sock");
+        let web = Cli::parse_from(["thermo", "-H", "unix:/run/thermo.sock", "-H", "::1"]).web;
+        let addresses: Vec<_> = web.addresses().iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["unix:/run/thermo.sock", "[::1]:9090"]);
+    }
+
+    #[test]
+    fn b09_half_a_tls_configuration_is_refused() {
+        for (arguments, missing) in [
+            ("--ssl-private-key k", "--ssl-public-key"),
+            ("--ssl-public-key c", "--ssl-private-key"),
+            ("--ssl-ca a", "--ssl-public-key"),
+            ("--ssl-ca a --ssl-private-key k", "--ssl-public-key"),
+            ("--ssl-private-key k --ssl-public-key c --web.config.file w", "--web.config.file"),
+        ] {
+            let arguments = std::iter::once("thermo").chain(arguments.split(' '));
+            let error = Cli::try_parse_from(arguments.clone()).map(drop).unwrap_err().to_string();
+            assert!(error.contains(missing), "{:?}: {error}", arguments.collect::<Vec<_>>());
+        }
+        let whole = ["thermo", "--ssl-private-key=k", "--ssl-public-key=c", "--ssl-ca=a"];
+        assert!(Cli::parse_from(whole).web.web_config().is_some());
+        assert!(Cli::parse_from(["thermo"]).web.web_config().is_none());
     }
 
     #[test]

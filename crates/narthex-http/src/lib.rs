@@ -41,6 +41,8 @@ pub use scrape::{
     ScrapeEngineBuilder, ScrapedFamily, ScrapedHistogram, ScrapedHistogramFamily, ScrapedMetric,
     Source, SourceFn, SourceNameError,
 };
-pub use server::{BindError, ListenAddr, Running, Server, ShutdownError};
+pub use server::{BindError, ListenAddr, Running, Server, ServerMetrics, ShutdownError};
+#[cfg(feature = "tls")]
+pub use server::{WebConfig, WebConfigError};
 pub use service::{MetricsService, ResponseFuture};
 pub use site::{Readiness, RouteError, Site};

@@ -4,20 +4,36 @@ mod accept;
 mod access;
 mod bind;
 mod connection;
+mod door;
+mod guard;
+mod heads;
+mod hosts;
+mod listener;
+mod metrics;
 mod strict;
+#[cfg(unix)]
+mod unix;
 mod watch;
+#[cfg(feature = "tls")]
+mod web_config;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use self::bind::{BindError, ListenAddr};
+use self::door::{Door, Role};
+use self::guard::Guard;
+use self::hosts::Hosts;
+use self::listener::{Address, Listener};
+pub use self::metrics::ServerMetrics;
+#[cfg(feature = "tls")]
+pub use self::web_config::{WebConfig, WebConfigError};
 use crate::site::Site;
 
 /// An HTTP/1 server for a [`Site`], bound and about to serve.
@@ -31,8 +47,13 @@ use crate::site::Site;
 /// - A reader that takes nothing for [30 s](Self::write_stall_timeout) is cut.
 /// - Beyond [512 connections](Self::max_connections) the oldest that waits for its client makes
 ///   room for the newest; where all are busy, the newest is closed.
-/// - Requests without or with several `Host` headers, with a length told twice, or for a proxy are
-///   answered 400, and the connection is closed.
+/// - Requests without or with several `Host` headers, with a length told twice, with lines that do
+///   not end in CR LF, or for a proxy are answered 400, and the connection is closed.
+/// - At a loopback address, requests for a host that is not this machine's are
+///   [answered 421](Self::allowed_host).
+///
+/// With the feature `tls`, a [web configuration](Self::web_config) adds TLS and authentication; a
+/// TLS handshake must then be complete [10 s](Self::handshake_timeout) after the connection began.
 ///
 /// ```
 /// use narthex_core::Registry;
@@ -49,13 +70,18 @@ use crate::site::Site;
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
+    health: Vec<Listener>,
     addrs: Vec<SocketAddr>,
+    allowed_hosts: Vec<String>,
+    guard: Option<Arc<dyn Guard>>,
     limits: Limits,
+    metrics: ServerMetrics,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Limits {
+    handshake: Duration,
     header_read: Duration,
     idle: Duration,
     write_stall: Duration,
@@ -89,15 +115,101 @@ impl Server {
         if listeners.is_empty() {
             return Err(BindError::nothing());
         }
-        let (listeners, addrs) = listeners.into_iter().unzip();
+        Ok(Self::listening(listeners))
+    }
+
+    /// Takes TCP sockets that listen already, such as those that systemd hands over.
+    ///
+    /// # Errors
+    /// Returns a [`BindError`] where a socket cannot be used, or the list is empty.
+    ///
+    /// # Panics
+    /// Must be called within a tokio runtime.
+    pub fn from_tcp(
+        sockets: impl IntoIterator<Item = std::net::TcpListener>,
+    ) -> Result<Self, BindError> {
+        let listeners: Result<Vec<_>, _> = sockets.into_iter().map(Listener::given_tcp).collect();
+        let listeners = listeners.map_err(BindError::given)?;
+        if listeners.is_empty() {
+            Err(BindError::nothing())
+        } else {
+            Ok(Self::listening(listeners))
+        }
+    }
+
+    /// Takes a Unix domain socket that listens already; its file stays with whoever made it.
+    ///
+    /// # Errors
+    /// Returns a [`BindError`] where the socket cannot be used.
+    ///
+    /// # Panics
+    /// Must be called within a tokio runtime.
+    #[cfg(unix)]
+    pub fn from_unix(socket: std::os::unix::net::UnixListener) -> Result<Self, BindError> {
+        let listener = Listener::given_unix(socket).map_err(BindError::given)?;
+        Ok(Self::listening(vec![listener]))
+    }
+
+    fn listening(listeners: Vec<Listener>) -> Self {
+        let addresses = listeners.iter().map(Listener::address);
+        let addrs = addresses.filter_map(|address| address.socket_addr()).collect();
         let limits = Limits {
+            handshake: Duration::from_secs(10),
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(120),
             write_stall: Duration::from_secs(30),
             connections: 512,
             shutdown: Duration::from_secs(5),
         };
-        Ok(Self { listeners, addrs, limits })
+        Self {
+            listeners,
+            health: Vec::new(),
+            addrs,
+            allowed_hosts: Vec::new(),
+            guard: None,
+            limits,
+            metrics: ServerMetrics::default(),
+        }
+    }
+
+    /// Listens where another server does as well, under the limits of this one.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.listeners.extend(other.listeners);
+        self.addrs.extend(other.addrs);
+        self.health.extend(other.health);
+        self
+    }
+
+    /// Listens on one more address for the health endpoints alone, without TLS or authentication;
+    /// by default there is none.
+    ///
+    /// It is for probes that can present no client certificate.
+    ///
+    /// # Errors
+    /// Returns a [`BindError`] as [`bind`](Self::bind) does.
+    pub async fn health_address(mut self, addr: impl Into<ListenAddr>) -> Result<Self, BindError> {
+        self.health.extend(addr.into().listen().await?);
+        Ok(self)
+    }
+
+    /// Answers to one more name; by default to the names of this machine's loopback interface at a
+    /// loopback address, and to all names elsewhere.
+    ///
+    /// A page in a browser on this machine could else read what is served at 127.0.0.1 by pointing
+    /// its own name there (DNS rebinding). Requests for another name are answered 421, once a name
+    /// is given also elsewhere than at loopback addresses; there, any IP address will still do.
+    #[must_use]
+    pub fn allowed_host(mut self, name: impl Into<String>) -> Self {
+        self.allowed_hosts.push(name.into());
+        self
+    }
+
+    /// Closes a connection whose TLS handshake takes longer than this; by default ten seconds.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.handshake = timeout;
+        self
     }
 
     /// Closes a connection whose request head takes longer than this; by default ten seconds.
@@ -142,6 +254,16 @@ impl Server {
         &self.addrs
     }
 
+    /// The addresses of the health endpoints' [own listener](Self::health_address).
+    pub fn health_addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.health.iter().filter_map(|listener| listener.address().socket_addr())
+    }
+
+    /// The metrics of this server, for a registry.
+    pub fn metrics(&self) -> ServerMetrics {
+        self.metrics.clone()
+    }
+
     /// Serves a site, or the default one around a [`MetricsService`](crate::MetricsService).
     ///
     /// # Panics
@@ -150,9 +272,50 @@ impl Server {
         let draining = Arc::new(AtomicBool::new(false));
         let site = site.into().draining_by(draining.clone());
         let path = site.path().to_owned();
+        let scheme = self.guard.as_ref().map_or("http", |guard| guard.scheme());
+        let addresses: Vec<_> = self.listeners.iter().map(Listener::address).collect();
+        let urls = addresses.iter().map(|address| address.url(scheme, &path)).collect();
+        let health = self.health.iter().map(|listener| listener.address());
+        let health_urls = health.map(|address| address.url("http", "/-/healthy")).collect();
+
+        let door = |address: &Address, role, guard| {
+            let addr = address.socket_addr().map(|addr| addr.ip());
+            Arc::new(Door {
+                site: site.clone(),
+                role,
+                hosts: Hosts::of(addr, &self.allowed_hosts),
+                guard,
+                limits: self.limits,
+                metrics: self.metrics.clone(),
+                told: Mutex::default(),
+            })
+        };
+        let mut doors = Vec::new();
+        for listener in self.listeners {
+            let door = door(&listener.address(), Role::Everything, self.guard.clone());
+            doors.push((listener, door));
+        }
+        for listener in self.health {
+            let door = door(&listener.address(), Role::Health, None);
+            doors.push((listener, door));
+        }
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept::run(self.listeners, site, self.limits, draining, stopped));
-        Running { addrs: self.addrs, path, limits: self.limits, stop, task: Task(task) }
+        let plan = accept::Plan {
+            doors,
+            guard: self.guard,
+            limits: self.limits,
+            metrics: self.metrics,
+            draining,
+        };
+        let task = tokio::spawn(accept::run(plan, stopped));
+        Running {
+            addrs: self.addrs,
+            urls,
+            health_urls,
+            limits: self.limits,
+            stop,
+            task: Task(task),
+        }
     }
 }
 
@@ -160,28 +323,35 @@ impl Server {
 #[derive(Debug)]
 pub struct Running {
     addrs: Vec<SocketAddr>,
-    path: String,
+    urls: Vec<String>,
+    health_urls: Vec<String>,
     limits: Limits,
     stop: oneshot::Sender<()>,
     task: Task,
 }
 
 impl Running {
-    /// The addresses that are listened on.
+    /// The addresses of the network that are listened on.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addrs
     }
 
     /// The address of the metrics page at the first listener.
     ///
-    /// A listener on all interfaces is shown as it is, such as `http://0.0.0.0:9100/metrics`.
+    /// A listener on all interfaces is shown as it is, such as `http://0.0.0.0:9100/metrics`, and a
+    /// Unix domain socket as nginx writes it, `http://unix:/run/thermo.sock:/metrics`.
     pub fn metrics_url(&self) -> String {
         self.metrics_urls().next().expect("a server has at least one listener")
     }
 
     /// The address of the metrics page at each listener.
     pub fn metrics_urls(&self) -> impl Iterator<Item = String> {
-        self.addrs.iter().map(|addr| format!("http://{addr}{}", self.path))
+        self.urls.iter().cloned()
+    }
+
+    /// The addresses of the health endpoints' [own listeners](Server::health_address).
+    pub fn health_urls(&self) -> impl Iterator<Item = String> {
+        self.health_urls.iter().cloned()
     }
 
     /// Stops: closes the listeners and the idle connections, and lets responses under way end.

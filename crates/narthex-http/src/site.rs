@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, SERVER,
-    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
+    SERVER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
@@ -83,6 +83,9 @@ const LANDING: &str = "/";
 const HEALTHY: &str = "/-/healthy";
 const READY: &str = "/-/ready";
 const ROBOTS: &str = "/robots.txt";
+
+/// A body that nobody asked for is passed over up to this length, and refused beyond.
+const MOST_BODY: u64 = 64 * 1024;
 
 impl Site {
     /// The default endpoints around `metrics`.
@@ -210,6 +213,16 @@ impl Site {
         response
     }
 
+    /// Puts this site's name on a response that others made.
+    pub(crate) fn sign(&self, response: Response<Body>) -> Response<Body> {
+        self.plan.signed(response)
+    }
+
+    /// Whether a path is asked by those who watch the process and have no credentials.
+    pub(crate) fn is_probe(path: &str) -> bool {
+        [HEALTHY, READY].contains(&path)
+    }
+
     pub(crate) fn respond<B>(&self, request: Request<B>) -> ResponseFuture
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -335,6 +348,13 @@ impl Plan {
         // differently is how requests are smuggled.
         if request.headers.contains_key(TRANSFER_ENCODING) {
             return bad_request("this endpoint takes no body\n");
+        }
+        let length = request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if length
+            .is_some_and(|length| length.parse().map_or(true, |length: u64| length > MOST_BODY))
+        {
+            let text = "this endpoint takes no body\n";
+            return text_response(StatusCode::PAYLOAD_TOO_LARGE, text, false);
         }
         let path = request.uri.path();
         let head = request.method == Method::HEAD;

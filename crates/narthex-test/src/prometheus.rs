@@ -63,17 +63,17 @@ impl Prometheus {
         Self::start_configured(&configuration(jobs), features)
     }
 
-    /// Starts a server that scrapes a gateway at `target`, whose pages say what job and instance a
-    /// metric is of (`honor_labels`).
+    /// Starts a server that scrapes `target` with more lines of YAML about how to do so, two blanks
+    /// before each but the first.
     ///
     /// # Panics
     ///
     /// As [`start`](Self::start).
     #[track_caller]
-    pub fn start_honoring_labels(target: SocketAddr) -> Option<Self> {
-        let (name, metrics_path) = ("narthex".to_owned(), "/metrics".to_owned());
+    pub fn start_scraping(target: SocketAddr, metrics_path: &str, scrape: &str) -> Option<Self> {
+        let (name, metrics_path) = ("narthex".to_owned(), metrics_path.to_owned());
         let configuration = configuration(&[Job { name, target, metrics_path }]);
-        Self::start_configured(&format!("{configuration}  honor_labels: true\n"), &[])
+        Self::start_configured(&format!("{configuration}  {scrape}"), &[])
     }
 
     #[track_caller]

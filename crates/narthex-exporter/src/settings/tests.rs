@@ -470,7 +470,7 @@ fn listen_addresses_displace_host_and_port_and_the_other_way_round() {
     assert_eq!(
         variable("THERMO_WEB_LISTEN_ADDRESS", "9100").value(addresses),
         "environment variable THERMO_WEB_LISTEN_ADDRESS: invalid value '9100': \
-         expected `HOST:PORT`, `[IPV6]:PORT` or `:PORT`"
+         expected `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `unix:/PATH`"
     );
 }
 

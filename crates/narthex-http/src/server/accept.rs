@@ -2,40 +2,51 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Limits;
 use super::connection;
+use super::door::Door;
+use super::guard::Guard;
+use super::listener::{Listener, Peer, Socket};
+use super::metrics::{Cut, ServerMetrics};
 use super::watch::{Watch, Worth};
-use crate::site::Site;
+
+/// What a server's task needs of it.
+pub(super) struct Plan {
+    /// Each listener with what is behind it.
+    pub(super) doors: Vec<(Listener, Arc<Door>)>,
+    pub(super) guard: Option<Arc<dyn Guard>>,
+    pub(super) limits: Limits,
+    pub(super) metrics: ServerMetrics,
+    pub(super) draining: Arc<AtomicBool>,
+}
 
 /// Accepts until it is told to stop, then drains; returns the number of connections that it cut.
-pub(super) async fn run(
-    listeners: Vec<TcpListener>,
-    site: Site,
-    limits: Limits,
-    draining: Arc<AtomicBool>,
-    mut stop: oneshot::Receiver<()>,
-) -> usize {
+pub(super) async fn run(plan: Plan, mut stop: oneshot::Receiver<()>) -> usize {
+    let Plan { doors, guard, limits, metrics, draining } = plan;
     let (drain, drained) = watch::channel(false);
-    let mut connections = Connections { tasks: JoinSet::new(), known: Vec::new(), limits };
-    let mut listeners = Listeners { listeners, next: 0, pause: Pause::default() };
+    let mut connections = Connections { tasks: JoinSet::new(), known: Vec::new(), limits, metrics };
+    let mut listeners = Listeners { doors, next: 0, pause: Pause::default() };
+    let mut upkeep = match guard {
+        Some(guard) => guard.upkeep(),
+        None => Box::pin(std::future::pending()),
+    };
     loop {
         tokio::select! {
             _ = &mut stop => break,
+            () = &mut upkeep => {}
             Some(ended) = connections.tasks.join_next() => tell_of_panic(ended),
             accepted = listeners.accept() => match accepted {
-                Ok((stream, remote)) => {
-                    connections.add(stream, remote, site.clone(), drained.clone());
+                Ok((socket, peer, door)) => {
+                    connections.add(socket, peer, door, drained.clone());
                 }
                 // Descriptors or memory ran out, and closing something is what frees them.
                 Err(_) => connections.shed(),
@@ -49,11 +60,13 @@ pub(super) async fn run(
 }
 
 struct Listeners {
-    listeners: Vec<TcpListener>,
+    doors: Vec<(Listener, Arc<Door>)>,
     /// The listener whose turn it is, so that a busy one does not starve the others.
     next: usize,
     pause: Pause,
 }
+
+type Accepted = (Socket, Peer, Arc<Door>);
 
 /// Grows while nothing can be accepted, so that the loop does not spin.
 #[derive(Default)]
@@ -68,7 +81,7 @@ impl Listeners {
     ///
     /// # Cancel safety
     /// Nothing is lost: a pause is kept, and accepting is one step.
-    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<Accepted> {
         if let Some(until) = self.pause.until {
             sleep_until(until).await;
             self.pause.until = None;
@@ -89,12 +102,13 @@ impl Listeners {
         }
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        for step in 0..self.listeners.len() {
-            let at = (self.next + step) % self.listeners.len();
-            if let Poll::Ready(accepted) = self.listeners[at].poll_accept(cx) {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        for step in 0..self.doors.len() {
+            let at = (self.next + step) % self.doors.len();
+            let (listener, door) = &self.doors[at];
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
                 self.next = at + 1;
-                return Poll::Ready(accepted);
+                return Poll::Ready(accepted.map(|(socket, peer)| (socket, peer, door.clone())));
             }
         }
         Poll::Pending
@@ -130,6 +144,7 @@ struct Connections {
     /// In the order in which they came; some may have ended since.
     known: Vec<Known>,
     limits: Limits,
+    metrics: ServerMetrics,
 }
 
 struct Known {
@@ -138,25 +153,17 @@ struct Known {
 }
 
 impl Connections {
-    fn add(
-        &mut self,
-        stream: TcpStream,
-        remote: SocketAddr,
-        site: Site,
-        drain: watch::Receiver<bool>,
-    ) {
+    fn add(&mut self, socket: Socket, peer: Peer, door: Arc<Door>, drain: watch::Receiver<bool>) {
         if self.known.len() >= self.limits.connections {
             self.shed();
         }
         if self.known.len() >= self.limits.connections {
-            tracing::debug!(%remote, "a connection is refused: all others are busy");
+            self.metrics.cut(Cut::Full);
+            tracing::debug!(remote = %peer, "a connection is refused: all others are busy");
             return;
         }
-        // It matters for speed only, so a socket without it is as good.
-        let _ = stream.set_nodelay(true);
         let watch = Watch::new();
-        let serve = connection::serve(stream, remote, site, self.limits, watch.clone(), drain);
-        let task = self.tasks.spawn(serve);
+        let task = self.tasks.spawn(connection::serve(socket, peer, door, watch.clone(), drain));
         self.known.push(Known { watch, task });
     }
 
@@ -172,6 +179,7 @@ impl Connections {
         let least = (0..self.known.len()).min_by_key(|&at| self.known[at].watch.worth());
         if let Some(at) = least.filter(|&at| self.known[at].watch.worth() != Worth::Busy) {
             self.known.remove(at).task.abort();
+            self.metrics.cut(Cut::Shed);
         }
     }
 

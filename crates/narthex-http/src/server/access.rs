@@ -1,6 +1,5 @@
 //! One request and its answer, as the access log tells it.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,6 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::listener::Peer;
 use super::watch::Watch;
 use crate::body::{Body, BodyError};
 
@@ -23,14 +23,14 @@ pub(super) struct Exchange {
 struct Line {
     method: String,
     path: String,
-    remote: SocketAddr,
+    remote: Peer,
     begun: Instant,
     status: Option<StatusCode>,
     size: u64,
 }
 
 impl Exchange {
-    pub(super) fn begin<B>(request: &Request<B>, remote: SocketAddr, watch: Arc<Watch>) -> Self {
+    pub(super) fn begin<B>(request: &Request<B>, remote: Peer, watch: Arc<Watch>) -> Self {
         watch.request_begins();
         let line = tracing::enabled!(tracing::Level::DEBUG).then(|| Line {
             method: escaped(request.method().as_str()),

@@ -6,12 +6,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
+#[cfg(unix)]
+use super::listener::Address;
+use super::listener::Listener;
+
 /// Where to listen.
 ///
-/// Made of text such as `localhost:9100`, `127.0.0.1:0`, `[::1]:9100` or `:9100` (all interfaces),
-/// of a host and a port, or of socket addresses. A name stands for every address that it resolves
+/// Made of text such as `localhost:9100`, `127.0.0.1:0`, `[::1]:9100`, `:9100` (all interfaces) or
+/// `unix:/run/thermo.sock`, of a host and a port, or of socket addresses. A name stands for every address that it resolves
 /// to; so do several socket addresses, and with port 0 they share the port that is found. Nothing
 /// is checked before it is bound.
+///
+/// A Unix domain socket that a killed process left behind is replaced; one that is answered, and
+/// any other file, is an error. Its file goes when the server stops to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAddr(Target);
 
@@ -81,12 +88,24 @@ impl fmt::Display for ListenAddr {
 }
 
 impl ListenAddr {
-    pub(super) async fn listen(self) -> Result<Vec<(TcpListener, SocketAddr)>, BindError> {
-        let outcome = match self.0.resolve().await {
-            Ok(candidates) => candidates.listen(),
-            Err(fault) => Err(fault),
+    pub(super) async fn listen(self) -> Result<Vec<Listener>, BindError> {
+        let outcome = match self.unix_path() {
+            Some(path) => listen_unix(path).map(|listener| vec![listener]),
+            None => match self.0.resolve().await {
+                Ok(candidates) => candidates.listen().map(|bound| {
+                    bound.into_iter().map(|(socket, addr)| Listener::Tcp(socket, addr)).collect()
+                }),
+                Err(fault) => Err(fault),
+            },
         };
         outcome.map_err(|fault| BindError { addr: self.to_string(), fault })
+    }
+
+    fn unix_path(&self) -> Option<&str> {
+        match &self.0 {
+            Target::Text(text) => text.strip_prefix("unix:"),
+            Target::Host(..) | Target::Sockets(_) => None,
+        }
     }
 }
 
@@ -211,6 +230,25 @@ fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, addr))
 }
 
+#[cfg(unix)]
+fn listen_unix(path: &str) -> Result<Listener, Fault> {
+    if !path.starts_with('/') {
+        return Err(Fault::Syntax("the path of a socket must start with `/`"));
+    }
+    match super::unix::listen(path.as_ref()) {
+        Ok((listener, file)) => {
+            let address = Address::Unix(path.to_owned());
+            Ok(Listener::Unix { listener, address, _file: Some(file) })
+        }
+        Err(error) => Err(Fault::Unix(error)),
+    }
+}
+
+#[cfg(not(unix))]
+fn listen_unix(_: &str) -> Result<Listener, Fault> {
+    Err(Fault::Syntax("this system has no Unix domain sockets"))
+}
+
 /// Whether this machine lacks the address or its whole family.
 fn is_absent(error: &io::Error) -> bool {
     /// EAFNOSUPPORT, which has no kind; 97 on Linux, 47 on macOS and the BSDs.
@@ -233,6 +271,10 @@ enum Fault {
     Lookup(io::Error),
     Nothing,
     Bind(SocketAddr, io::Error),
+    #[cfg(unix)]
+    Unix(io::Error),
+    /// A socket that was made by somebody else cannot be used.
+    Given(io::Error),
 }
 
 impl BindError {
@@ -245,12 +287,19 @@ impl BindError {
     pub fn io_error(&self) -> Option<&io::Error> {
         match &self.fault {
             Fault::Lookup(error) | Fault::Bind(_, error) => Some(error),
+            #[cfg(unix)]
+            Fault::Unix(error) => Some(error),
+            Fault::Given(error) => Some(error),
             Fault::Syntax(_) | Fault::Nothing => None,
         }
     }
 
     pub(super) fn nothing() -> Self {
         Self { addr: String::new(), fault: Fault::Nothing }
+    }
+
+    pub(super) fn given(error: io::Error) -> Self {
+        Self { addr: String::new(), fault: Fault::Given(error) }
     }
 }
 
@@ -263,6 +312,9 @@ impl fmt::Display for BindError {
             }
             Fault::Lookup(error) => write!(f, "cannot listen on `{addr}`: {error}"),
             Fault::Nothing => write!(f, "cannot listen on `{addr}`: it stands for no address"),
+            #[cfg(unix)]
+            Fault::Unix(error) => write!(f, "cannot listen on `{addr}`: {error}"),
+            Fault::Given(error) => write!(f, "cannot listen on a socket that was given: {error}"),
             Fault::Bind(socket, error) if self.addr == socket.to_string() => {
                 write!(f, "cannot listen on `{addr}`: {error}")
             }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::Limits;
+use super::listener::Socket;
 
 /// Shared by a connection's socket, its requests, and those who decide whether it may live on.
 pub(super) struct Watch(Mutex<State>);
@@ -21,10 +21,14 @@ struct State {
     /// Since when the client takes nothing of what there is to write.
     blocked: Option<Instant>,
     served: bool,
+    /// Why a head could be read in two ways.
+    ambiguity: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// A TLS handshake is under way.
+    Handshake,
     /// A request's head is expected: the first one, or one that has begun to arrive.
     Head,
     /// A request is being answered.
@@ -46,8 +50,13 @@ pub(super) enum Worth {
 
 impl Watch {
     pub(super) fn new() -> Arc<Self> {
-        let state =
-            State { phase: Phase::Head, since: Instant::now(), blocked: None, served: false };
+        let state = State {
+            phase: Phase::Head,
+            since: Instant::now(),
+            blocked: None,
+            served: false,
+            ambiguity: None,
+        };
         Arc::new(Self(Mutex::new(state)))
     }
 
@@ -58,6 +67,7 @@ impl Watch {
             return Some(blocked + limits.write_stall);
         }
         match state.phase {
+            Phase::Handshake => Some(state.since + limits.handshake),
             Phase::Head => Some(state.since + limits.header_read),
             Phase::Idle => Some(state.since + limits.idle),
             // How long an answer takes is bounded by the scrape's own deadline.
@@ -73,6 +83,28 @@ impl Watch {
             _ if state.served => Worth::Idle,
             _ => Worth::Unproven,
         }
+    }
+
+    /// The connection begins with a handshake.
+    pub(super) fn handshake_begins(&self) {
+        self.state().phase = Phase::Handshake;
+    }
+
+    /// The handshake is done, and a first request may come.
+    pub(super) fn handshake_ends(&self) {
+        let mut state = self.state();
+        state.phase = Phase::Head;
+        state.since = Instant::now();
+    }
+
+    /// A head could be read in two ways.
+    pub(super) fn is_ambiguous(&self, reason: &'static str) {
+        self.state().ambiguity = Some(reason);
+    }
+
+    /// Why a head could be read in two ways, if one could so far.
+    pub(super) fn ambiguity(&self) -> Option<&'static str> {
+        self.state().ambiguity
     }
 
     /// A request's head is complete.
@@ -114,14 +146,14 @@ impl Watch {
     }
 }
 
-/// A socket that tells its [`Watch`] what happens.
+/// A socket that tells its [`Watch`] what happens, below any TLS.
 pub(super) struct Watched {
-    stream: TcpStream,
+    stream: Socket,
     watch: Arc<Watch>,
 }
 
 impl Watched {
-    pub(super) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
+    pub(super) fn new(stream: Socket, watch: Arc<Watch>) -> Self {
         Self { stream, watch }
     }
 

@@ -24,7 +24,7 @@ impl Client {
 
     /// Sends a request and keeps the connection.
     pub(crate) async fn request(&mut self, method: &str, path: &str, headers: &str) -> Reply {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         self.send(head).await;
         self.reply(method).await
     }

@@ -15,7 +15,7 @@ async fn server() -> Server {
 /// A client that was sent the head of a large page and has read nothing more.
 async fn reader_of(running: &Running) -> (Client, usize) {
     let mut client = Client::connect(running.local_addrs()[0]).await;
-    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let head = client.head().await;
     let length = parse(&head).header("content-length").unwrap().parse().unwrap();
     (client, length)
@@ -51,7 +51,7 @@ async fn a_gather_under_way_at_shutdown_is_answered() {
     let running = server().await.serve(MetricsService::new(gate.clone()));
     let addr = running.local_addrs()[0];
     let mut client = Client::connect(addr).await;
-    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     while gate.begun() == 0 {
         tokio::task::yield_now().await;
     }

@@ -19,7 +19,7 @@ async fn a_slow_head_is_cut() {
     let server = server().await.header_read_timeout(SHORT);
     let running = server.serve(MetricsService::new(small()));
     let addr = running.local_addrs()[0];
-    for begun in ["", "GET /metrics HT", "GET /metrics HTTP/1.1\r\nHost: x\r\n"] {
+    for begun in ["", "GET /metrics HT", "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"] {
         let mut client = Client::connect(addr).await;
         client.send(begun).await;
         assert_eq!(client.rest().await, b"");
@@ -63,7 +63,7 @@ async fn a_reader_that_takes_nothing_is_cut() {
     let server = server().await.write_stall_timeout(SHORT);
     let running = server.serve(MetricsService::new(large()));
     let mut client = Client::connect(running.local_addrs()[0]).await;
-    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let head = client.head().await;
     logs.wait_for("a connection was too slow and is cut").await;
     let length: usize = parse(&head).header("content-length").unwrap().parse().unwrap();
@@ -78,7 +78,7 @@ async fn a_head_of_more_than_16_kib_or_100_headers_is_refused() {
     let many = "X: x\r\n".repeat(101);
     for headers in [large, many] {
         let mut client = Client::connect(addr).await;
-        client.send(format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{headers}\r\n")).await;
+        client.send(format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await;
         let answer = String::from_utf8(client.rest().await).unwrap();
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
@@ -97,7 +97,7 @@ async fn beyond_the_cap_the_oldest_unfinished_connection_makes_room() {
     newer.send("GET /metrics HTTP/1.1\r\n").await;
     assert_eq!(get(addr, "/metrics").await.status, 200);
     assert_eq!(oldest.rest().await, b"");
-    newer.send("Host: x\r\n\r\n").await;
+    newer.send("Host: localhost\r\n\r\n").await;
     assert_eq!(newer.reply("GET").await.status, 200);
     assert_eq!(proven.get("/metrics").await.status, 200);
 }
@@ -108,7 +108,7 @@ async fn where_all_connections_are_busy_the_newest_is_closed() {
     let running = server.serve(MetricsService::new(large()));
     let addr = running.local_addrs()[0];
     let mut reader = Client::connect(addr).await;
-    reader.send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    reader.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     let head = reader.head().await;
     assert_eq!(Client::connect(addr).await.rest().await, b"");
     let length: usize = parse(&head).header("content-length").unwrap().parse().unwrap();
@@ -151,20 +151,20 @@ async fn ambiguous_requests_are_refused_and_their_connection_closed() {
     let addr = running.local_addrs()[0];
     for request in [
         "GET /metrics HTTP/1.1\r\n\r\n",
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        "GET http://a/metrics HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
-        "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
+        "GET http://a/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n",
         "GET /metrics HTTP/1.1\r\nHost : a\r\n\r\n",
-        "GET  /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /metrics\0 HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /metrics HTTP/2.0\r\nHost: a\r\n\r\n",
-        "GET metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET  /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /metrics\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /metrics HTTP/2.0\r\nHost: localhost\r\n\r\n",
+        "GET metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ] {
         let mut client = Client::connect(addr).await;
         client.send(request).await;
@@ -189,8 +189,8 @@ async fn pipelined_requests_are_answered_in_order() {
     let mut client = Client::connect(running.local_addrs()[0]).await;
     client
         .send(
-            "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n\
-             GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n\
+             GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )
         .await;
     assert_eq!(client.reply("GET").await.text(), "healthy\n");

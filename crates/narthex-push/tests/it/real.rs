@@ -70,7 +70,10 @@ fn samples(scrape: &Scrape, more: &[(&str, &str)]) -> Samples {
 #[tokio::test]
 async fn real_metrics_of_every_type_arrive_and_prometheus_has_them() {
     let Some(gateway) = Pushgateway::start() else { return };
-    let Some(prometheus) = Prometheus::start_honoring_labels(gateway.addr()) else { return };
+    // Its pages say what job and instance a metric is of.
+    let scrape = "honor_labels: true\n";
+    let started = Prometheus::start_scraping(gateway.addr(), "/metrics", scrape);
+    let Some(prometheus) = started else { return };
     let pushed = every_type();
     let group = [("instance", "a/b c+d%"), ("zone", "")];
     for (job, protobuf) in [("text", false), ("protobuf/gzip", true)] {
