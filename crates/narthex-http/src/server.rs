@@ -44,7 +44,8 @@ use crate::site::Site;
 /// - A request's head must be complete [10 s](Self::header_read_timeout) after its first byte and
 ///   is 16 KiB long at most, of up to 100 headers; an idle connection is closed after
 ///   [two minutes](Self::idle_timeout).
-/// - A reader that takes nothing for [30 s](Self::write_stall_timeout) is cut.
+/// - A reader that takes nothing for [30 s](Self::write_stall_timeout) is cut, and after half
+///   a second where the pages that such readers hold are wanted by others.
 /// - Beyond [512 connections](Self::max_connections) the oldest that waits for its client makes
 ///   room for the newest; where all are busy, the newest is closed.
 /// - Requests without or with several `Host` headers, with a length told twice, with lines that do

@@ -105,7 +105,7 @@ fn b09_half_a_tls_configuration_and_files_that_cannot_be_used_end_the_start() {
 #[test]
 fn passwords_and_tokens_cover_all_but_health() {
     let house = house();
-    let hash = "$2b$04$z/yPyrRR5p4VEFaUOmRuJ.aVFlVqjVJKsoCGwE1T80hxD.vgA8Vqi";
+    let hash = "$2y$04$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
     let web = format!("basic_auth_users: {{me: {hash}}}\n");
     std::fs::write(house.path().join("web.yml"), web).unwrap();
     std::fs::write(house.path().join("tokens"), "good\n").unwrap();

@@ -47,6 +47,11 @@ pub(super) async fn run(plan: Plan, mut stop: oneshot::Receiver<()>) -> usize {
             accepted = listeners.accept() => match accepted {
                 Ok((socket, peer, door)) => {
                     connections.add(socket, peer, door, drained.clone());
+                    // A request that came with its connection is read before more connections can
+                    // push it out.
+                    if connections.are_many() {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 // Descriptors or memory ran out, and closing something is what frees them.
                 Err(_) => connections.shed(),
@@ -154,10 +159,10 @@ struct Known {
 
 impl Connections {
     fn add(&mut self, socket: Socket, peer: Peer, door: Arc<Door>, drain: watch::Receiver<bool>) {
-        if self.known.len() >= self.limits.connections {
+        if self.are_many() {
             self.shed();
         }
-        if self.known.len() >= self.limits.connections {
+        if self.are_many() {
             self.metrics.cut(Cut::Full);
             tracing::debug!(remote = %peer, "a connection is refused: all others are busy");
             return;
@@ -165,6 +170,10 @@ impl Connections {
         let watch = Watch::new();
         let task = self.tasks.spawn(connection::serve(socket, peer, door, watch.clone(), drain));
         self.known.push(Known { watch, task });
+    }
+
+    fn are_many(&self) -> bool {
+        self.known.len() >= self.limits.connections
     }
 
     /// Forgets the connections that have ended; where there are none, closes the one of least

@@ -79,7 +79,7 @@ async fn serve_http(
     let connection = http.serve_connection(io, service);
     let idle = watch.clone();
     let end = under_watch(connection, &door, &watch, drain, move |connection| {
-        if idle.worth() == Worth::Unproven {
+        if idle.worth() <= Worth::Unproven {
             return After::End;
         }
         connection.graceful_shutdown();

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ struct State {
     since: Instant,
     /// Since when the client takes nothing of what there is to write.
     blocked: Option<Instant>,
+    has_sent: bool,
     served: bool,
     /// Why a head could be read in two ways.
     ambiguity: Option<&'static str>,
@@ -40,6 +42,8 @@ enum Phase {
 /// Which connection to close first when there are too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Worth {
+    /// It has sent nothing.
+    Silent,
     /// It has not managed a request yet.
     Unproven,
     /// It waits for its client, who was answered before.
@@ -54,6 +58,7 @@ impl Watch {
             phase: Phase::Head,
             since: Instant::now(),
             blocked: None,
+            has_sent: false,
             served: false,
             ambiguity: None,
         };
@@ -81,7 +86,8 @@ impl Watch {
             Phase::Busy => Worth::Busy,
             _ if state.blocked.is_some() => Worth::Busy,
             _ if state.served => Worth::Idle,
-            _ => Worth::Unproven,
+            _ if state.has_sent => Worth::Unproven,
+            _ => Worth::Silent,
         }
     }
 
@@ -123,6 +129,7 @@ impl Watch {
 
     fn bytes_arrived(&self) {
         let mut state = self.state();
+        state.has_sent = true;
         if state.phase == Phase::Idle {
             state.phase = Phase::Head;
             state.since = Instant::now();

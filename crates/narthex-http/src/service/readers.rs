@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::chunks::Chunks;
 
-/// A reader that took nothing for so long has stalled.
-const STALLED: Duration = Duration::from_secs(2);
+/// A reader that took nothing for so long has stalled: nobody who reads at all is that slow, and less
+/// than a page may be old before it is not handed out again.
+const STALLED: Duration = Duration::from_millis(500);
 
 /// One who reads a page: the state of a response's body.
 #[derive(Debug)]

@@ -5,7 +5,6 @@ mod certs;
 mod client;
 mod client_certs;
 mod config;
-mod goals;
 mod listeners;
 #[path = "../it/logs.rs"]
 mod logs;
