@@ -31,7 +31,7 @@ use crate::settings::ConfigFile;
 #[command(next_help_heading = "Exporter options")]
 #[non_exhaustive]
 pub struct WebArgs {
-    /// Host name or address to listen on, or unix:/PATH; of a name, all its addresses. Repeatable.
+    /// Host name or address to listen on, or unix:PATH; of a name, all its addresses. Repeatable.
     #[arg(short = 'H', long, default_value = DEFAULT_HOST, alias = "listen-ip")]
     pub host: Vec<String>,
 
@@ -39,7 +39,7 @@ pub struct WebArgs {
     #[arg(short, long, default_value_t = DEFAULT_PORT, alias = "listen-port")]
     pub port: u16,
 
-    /// HOST:PORT to listen on, :PORT for all addresses or unix:/PATH, instead of host and port.
+    /// HOST:PORT to listen on, :PORT for all addresses or unix:PATH, instead of host and port.
     /// Repeatable.
     #[arg(
         id = "web_listen_address",
@@ -57,7 +57,7 @@ pub struct WebArgs {
     )]
     pub systemd_socket: bool,
 
-    /// HOST:PORT or unix:/PATH to listen on for the health endpoints alone, without TLS and
+    /// HOST:PORT or unix:PATH to listen on for the health endpoints alone, without TLS and
     /// passwords. Repeatable.
     #[arg(id = "web_health_address", long = "web.health-address", value_name = "HOST:PORT")]
     pub health_address: Vec<ListenAddress>,

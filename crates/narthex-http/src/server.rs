@@ -276,7 +276,7 @@ impl Server {
         let scheme = self.guard.as_ref().map_or("http", |guard| guard.scheme());
         let addresses: Vec<_> = self.listeners.iter().map(Listener::address).collect();
         let urls = addresses.iter().map(|address| address.url(scheme, &path)).collect();
-        let health = self.health.iter().map(|listener| listener.address());
+        let health = self.health.iter().map(Listener::address);
         let health_urls = health.map(|address| address.url("http", "/-/healthy")).collect();
 
         let door = |address: &Address, role, guard| {

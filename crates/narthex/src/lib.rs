@@ -63,13 +63,13 @@
 //! | `http` | | [`http`]: tokio, hyper |
 //! | `axum` | | the templates of axum's routes for [`MetricsLayer`]: axum |
 //! | `zstd` | | pages compressed with zstd too: the C library |
+//! | `tls` | | TLS and authentication for the server of [`http`], https for [`push`]: rustls, bcrypt |
 //! | `process` | | [`process`] |
 //! | `tokio` | | [`process::TokioCollector`]: tokio |
 //! | `host` | | [`host`] |
 //! | `metrics` | | [`metrics`]: the crate `metrics` |
 //! | `testing` | | [`testing`]: assertions for tests of your own metrics |
 //! | `push` | | [`push`]: tokio, hyper |
-//! | `tls` | | https for [`push`]: rustls |
 //! | `exporter` | | [`exporter`], and with it `http` and `process`: clap, toml, tracing |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -30,7 +30,7 @@ pub(crate) fn in_ci() -> bool {
 }
 
 /// The programs that tests start, and Debian's packages of them.
-const COMPONENTS: [(&str, &str); 8] = [
+const COMPONENTS: [(&str, &str); 10] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("prometheus-pushgateway", "prometheus-pushgateway"),
@@ -39,14 +39,20 @@ const COMPONENTS: [(&str, &str); 8] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("nginx", "nginx"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
 ];
 
-/// Sees to it that the programs are there which tests start: servers, a browser, a proxy.
+/// Sees to it that the programs are there which tests start: servers, clients, a browser, a proxy.
 ///
 /// Debian's packages are installed where they are missing and this runs as root. Else the tests
 /// that want them are skipped, and in CI that is an error.
 pub(crate) fn ensure_components() -> Result {
-    match ensure_installed(&COMPONENTS) {
+    let mut packages = missing_packages(&COMPONENTS);
+    if !has_requests() {
+        packages.extend(["python3", "python3-requests"]);
+    }
+    match ensure_installed(&packages) {
         Err(error) if !in_ci() => {
             println!("{error}: the tests that need them are skipped");
             Ok(())
@@ -63,8 +69,12 @@ pub(crate) fn has_valgrind() -> std::result::Result<bool, String> {
 
 /// Whether a program is there, installed where it is missing and this runs as root. Where it cannot
 /// be had, `consequence` is told of, and in CI that is an error.
-fn has(program: &str, package: &str, consequence: &str) -> std::result::Result<bool, String> {
-    match ensure_installed(&[(program, package)]) {
+fn has(
+    program: &str,
+    package: &'static str,
+    consequence: &str,
+) -> std::result::Result<bool, String> {
+    match ensure_installed(&missing_packages(&[(program, package)])) {
         Ok(()) => Ok(true),
         Err(error) if in_ci() => Err(error),
         Err(error) => {
@@ -74,11 +84,21 @@ fn has(program: &str, package: &str, consequence: &str) -> std::result::Result<b
     }
 }
 
-/// Installs Debian's packages of the programs that are missing.
-fn ensure_installed(programs: &[(&str, &str)]) -> Result {
+/// Debian's packages of the programs that are missing.
+fn missing_packages(programs: &[(&str, &'static str)]) -> Vec<&'static str> {
     let missing = programs.iter().filter(|(program, _)| !is_installed(program));
     let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
     packages.dedup();
+    packages
+}
+
+/// Whether Debian's Python has the client library that most people use.
+fn has_requests() -> bool {
+    let python = Command::new("/usr/bin/python3").args(["-c", "import requests"]).output();
+    python.is_ok_and(|output| output.status.success())
+}
+
+fn ensure_installed(packages: &[&str]) -> Result {
     if packages.is_empty() {
         return Ok(());
     }
@@ -87,7 +107,7 @@ fn ensure_installed(programs: &[(&str, &str)]) -> Result {
     }
     retried(|| {
         apt_get(&["update"])?;
-        apt_get(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat())
+        apt_get(&[&["install", "-y", "--no-install-recommends"], packages].concat())
     })
 }
 

@@ -1,7 +1,7 @@
 //! The clients that operators have: Prometheus, curl, and Python's requests.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use narthex_http::{Running, Server, WebConfig};
@@ -78,9 +78,19 @@ async fn real_curl_is_served_over_tls_with_certificate_and_password() {
     assert!(text.contains("Client sent an HTTP request to an HTTPS server.\n400"), "{text}");
 }
 
+/// Debian's Python, or the one on the path: whichever has the library.
+fn python_with_requests() -> Option<PathBuf> {
+    let has_requests = |python: &PathBuf| {
+        let output = Command::new(python).args(["-c", "import requests"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let found = ["/usr/bin/python3", "python3"].map(PathBuf::from).into_iter().find(has_requests);
+    found.or_else(|| required_component("python3-requests"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_python_requests_keeps_its_connection() {
-    let Some(python) = required_component("python3") else { return };
+    let Some(python) = python_with_requests() else { return };
     let house = House::open().await;
     let script = format!(
         "import requests\n\
