@@ -1,9 +1,11 @@
 //! The end of a server, and changes under way: G21, G22.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -13,7 +15,8 @@ use crate::client::{Trust, exchange};
 use crate::{Size, ms, report, runtime};
 
 fn g21(size: Size) {
-    let (readers, idle, half) = (size.of(10, 50), size.of(50, 500), size.of(10, 100));
+    let (readers, idle, half): (usize, _, _) =
+        (size.of(10, 50), size.of(50, 500), size.of(10, 100));
     let series = size.of(50_000, 100_000);
     let plan = Plan { series, connections: Some(2_000), ..Plan::default() };
     let mut server = ServerProcess::start(&plan);
@@ -31,29 +34,34 @@ fn g21(size: Size) {
             stream.write_all(b"GET /metr").await.unwrap();
             waiting.push(stream);
         }
-        let mut begun = Vec::new();
-        for _ in 0..readers {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.set_recv_buffer_size(16 * 1024).unwrap();
-            let mut stream = socket.connect(addr).await.unwrap();
-            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-            // Under way for sure: the first byte has come, and the last cannot have left.
-            stream.read_u8().await.unwrap();
-            begun.push(stream);
-        }
-        server.ask_to_stop();
-        let asked = Instant::now();
+        // All at once, as scrapers do: whoever takes nothing for long makes room for others.
+        let (go, _) = tokio::sync::watch::channel(false);
+        let under_way = Arc::new(Semaphore::new(0));
         let mut tasks = JoinSet::new();
-        for mut stream in begun {
+        for _ in 0..readers {
+            let (mut told, under_way) = (go.subscribe(), under_way.clone());
             tasks.spawn(async move {
-                let mut answer = b"H".to_vec();
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.set_recv_buffer_size(16 * 1024).unwrap();
+                let mut stream = socket.connect(addr).await.unwrap();
+                let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+                stream.write_all(request).await.unwrap();
+                // Under way for sure: the first byte has come, and the last cannot have left.
+                let mut answer = vec![stream.read_u8().await.unwrap()];
+                under_way.add_permits(1);
+                told.wait_for(|go| *go).await.unwrap();
                 let _ = stream.read_to_end(&mut answer).await;
                 let text = String::from_utf8_lossy(&answer);
                 let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
                 let length: usize = length.unwrap().parse().unwrap();
-                text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() == length)
+                text.starts_with("HTTP/1.1 200 ")
+                    && text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() == length)
             });
         }
+        drop(under_way.acquire_many(readers as u32).await.unwrap());
+        server.ask_to_stop();
+        let asked = Instant::now();
+        go.send_replace(true);
         let mut whole = 0;
         while let Some(end) = tasks.join_next().await {
             whole += usize::from(end.unwrap());
