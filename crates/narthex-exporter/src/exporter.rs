@@ -223,15 +223,14 @@ impl Exporter {
         }
         if web.disable_exporter_metrics {
             engine = engine.without_self_metrics();
-        } else {
-            engine = engine.collector("server", server.metrics());
         }
         let engine = engine.build()?;
-        let mut service =
-            MetricsService::new(engine.clone()).timeout_offset(web.scrape_timeout_offset);
-        if web.disable_exporter_metrics {
-            service = service.without_self_metrics();
-        }
+        let service = if web.disable_exporter_metrics {
+            MetricsService::new(engine.clone()).without_self_metrics()
+        } else {
+            MetricsService::new(server.metrics().beside(engine.clone()))
+        };
+        let service = service.timeout_offset(web.scrape_timeout_offset);
         let mut site = Site::new(service)
             .name(self.name)
             .version(self.version.unwrap_or_default())

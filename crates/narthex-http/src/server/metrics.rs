@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use narthex_core::Collector;
-use narthex_model::{FamilyError, MetricFamily};
+use narthex_model::{FamilyError, MetricFamily, Scrape};
+
+use crate::gather::{Gather, ScrapeRequest};
 
 /// The metrics of a [`Server`](crate::Server): a [collector](Collector) for a registry or the scrape
 /// engine.
 ///
 /// | name | type | |
 /// |---|---|---|
-/// | `narthex_server_connections` | gauge | open connections |
+/// | `narthex_server_open_connections` | gauge | open connections |
 /// | `narthex_server_connections_total` | counter | connections accepted |
 /// | `narthex_server_connections_cut_total{reason}` | counter | connections that the server closed: `shed` for a newer one, `full` where all others were busy, `slow`, or with a failed `handshake` |
 /// | `narthex_server_requests_refused_total{reason}` | counter | requests refused before they reached an endpoint: `ambiguous`, for a foreign `host`, beyond the `rate`, without good `credentials`, or while too many passwords were being checked (`busy`) |
@@ -29,7 +31,7 @@ use narthex_model::{FamilyError, MetricFamily};
 /// let server = Server::bind("127.0.0.1:0").await?;
 /// registry.register(server.metrics())?;
 /// let running = server.serve(MetricsService::new(registry.clone()));
-/// assert_eq!(registry.gather().value("narthex_server_connections", &[]), Some(0.0));
+/// assert_eq!(registry.gather().value("narthex_server_open_connections", &[]), Some(0.0));
 /// # running.shutdown().await?;
 /// # Ok(())
 /// # }
@@ -88,6 +90,12 @@ impl Refused {
 }
 
 impl ServerMetrics {
+    /// Puts these metrics on the page of something else that is gathered, after all that is done to
+    /// its own: without a registry's prefix and labels, and where no deadline can cost them.
+    pub fn beside(self, gather: impl Gather) -> impl Gather {
+        Beside { metrics: self, gather }
+    }
+
     /// Counts a connection, as open until what is returned is dropped.
     pub(super) fn accept(&self) -> Open {
         self.0.accepted.fetch_add(1, Ordering::Relaxed);
@@ -105,7 +113,7 @@ impl ServerMetrics {
 
     fn families(&self) -> Result<[MetricFamily; 6], FamilyError> {
         let counts = &*self.0;
-        let open = MetricFamily::gauge("narthex_server_connections", "Open connections.")
+        let open = MetricFamily::gauge("narthex_server_open_connections", "Open connections.")
             .sample([""; 0], counts.open.load(Ordering::Relaxed));
         let accepted = MetricFamily::counter(
             "narthex_server_connections_total",
@@ -169,6 +177,26 @@ impl Collector for ServerMetrics {
     fn collect(&self, families: &mut Vec<MetricFamily>) {
         let all = self.families().expect("the names are valid and the samples distinct");
         families.extend(all);
+    }
+}
+
+/// A page with a server's metrics on it.
+struct Beside<G> {
+    metrics: ServerMetrics,
+    gather: G,
+}
+
+impl<G: Gather> Gather for Beside<G> {
+    async fn gather(&self, request: ScrapeRequest) -> Scrape {
+        let scrape = self.gather.gather(request).await;
+        let problems = scrape.problems().to_vec();
+        let mut families = scrape.into_families();
+        self.metrics.collect(&mut families);
+        let mut scrape = Scrape::new(families);
+        for problem in problems {
+            scrape.push_problem(problem);
+        }
+        scrape
     }
 }
 
