@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use narthex_core::Collector;
 use narthex_model::{FamilyError, MetricFamily, Scrape};
 
-use crate::gather::{Gather, ScrapeRequest};
+use crate::gather::{Gather, GatherError, ScrapeRequest, SourceStatus};
 
 /// The metrics of a [`Server`](crate::Server): a [collector](Collector) for a registry or the scrape
 /// engine.
@@ -187,8 +187,8 @@ struct Beside<G> {
 }
 
 impl<G: Gather> Gather for Beside<G> {
-    async fn gather(&self, request: ScrapeRequest) -> Scrape {
-        let scrape = self.gather.gather(request).await;
+    async fn gather(&self, request: ScrapeRequest) -> Result<Scrape, GatherError> {
+        let scrape = self.gather.gather(request).await?;
         let problems = scrape.problems().to_vec();
         let mut families = scrape.into_families();
         self.metrics.collect(&mut families);
@@ -196,7 +196,11 @@ impl<G: Gather> Gather for Beside<G> {
         for problem in problems {
             scrape.push_problem(problem);
         }
-        scrape
+        Ok(scrape)
+    }
+
+    fn sources(&self) -> Vec<SourceStatus> {
+        self.gather.sources()
     }
 }
 
