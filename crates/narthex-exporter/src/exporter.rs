@@ -13,10 +13,12 @@ use narthex_http::{
     ScrapeEngineBuilder, Server, Site,
 };
 use narthex_process::ProcessCollector;
+use tokio::task::JoinSet;
 use tower_service::Service;
 
 use crate::error::ExporterError;
-use crate::lifecycle::{ExporterHandle, Hook, Signals};
+use crate::lifecycle::{ExporterHandle, Hangups, Hook, Signals};
+use crate::reload::{Load, RELOAD, ReloadRoute, Reloader, Scraped, SelfMetrics, Sources};
 use crate::systemd::{self, Stage};
 use crate::web_args::WebArgs;
 
@@ -54,6 +56,7 @@ pub struct Exporter {
     routes: Vec<AddRoute>,
     startup: Vec<Hook>,
     shutdown: Vec<Hook>,
+    reload: Option<(Sources, Load)>,
 }
 
 /// Adds an endpoint whose type is known no more.
@@ -73,7 +76,14 @@ impl Exporter {
             routes: Vec::new(),
             startup: Vec::new(),
             shutdown: Vec::new(),
+            reload: None,
         }
+    }
+
+    /// Names the exporter otherwise than before.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// Gives the exporter's version; by default it is the program's under [`main`](crate::main()),
@@ -113,6 +123,27 @@ impl Exporter {
     /// Adds a sync collector as a source; each run gets a thread where blocking does no harm.
     pub fn collector(mut self, name: impl Into<String>, collector: impl Collector) -> Self {
         self.engine = self.engine.collector(name, collector);
+        self
+    }
+
+    /// Adds `sources`, and has `load` make others in their place when the exporter reloads: on
+    /// SIGHUP, when a file changes that they [watch](Sources::watch), and on `POST /-/reload` where
+    /// [`--web.enable-lifecycle`](WebArgs::enable_lifecycle) allows it.
+    ///
+    /// What `load` returns takes the place of what it returned before at once and as a whole: a
+    /// scrape sees the one or the other. Where it fails, what was there stays. Everything else
+    /// about the exporter stays as it is until the next start. `load` runs where blocking does no
+    /// harm.
+    ///
+    /// | family | type | meaning |
+    /// |---|---|---|
+    /// | `narthex_config_last_reload_successful` | gauge | 1, or 0 where `load` failed the last time |
+    /// | `narthex_config_last_reload_success_timestamp_seconds` | gauge | when what is in use was made |
+    pub fn reloadable<F>(mut self, sources: Sources, load: F) -> Self
+    where
+        F: Fn() -> Result<Sources, BoxError> + Send + Sync + 'static,
+    {
+        self.reload = Some((sources, Box::new(load)));
         self
     }
 
@@ -167,7 +198,7 @@ impl Exporter {
 
     /// Serves until SIGTERM, SIGINT or [`ExporterHandle::shutdown`]; then lets scrapes under way
     /// end, for [`--web.shutdown-timeout`](WebArgs::shutdown_timeout) at most, and runs the shutdown
-    /// hooks. SIGHUP has no effect.
+    /// hooks. SIGHUP makes the sources anew that are [reloadable](Self::reloadable).
     ///
     /// Prints `listening on URL` for each listener on standard output once it serves.
     ///
@@ -186,12 +217,16 @@ impl Exporter {
         tracing::info!(exporter = %self.name, version, "startup");
         tracing::debug!(web = ?self.web, "configuration");
         let mut signals = Signals::listen().map_err(ExporterError::Signals)?;
+        let hangups = Hangups::listen().map_err(ExporterError::Signals)?;
         let startup = std::mem::take(&mut self.startup);
         let shutdown = std::mem::take(&mut self.shutdown);
         let registry = self.registry.clone();
 
         let server = listen(&self.web).await?;
-        let (site, engine) = self.into_site(&server)?;
+        let (site, scraped) = self.into_site(&server)?;
+        // Ended when the exporter ends, as it is dropped then.
+        let mut reloads = JoinSet::new();
+        reloads.spawn(scraped.clone().reload_for(hangups));
         let handle = ExporterHandle::new(registry, server.local_addrs(), site.readiness());
         tokio::select! {
             outcome = run_until_failure(startup, &handle) => outcome?,
@@ -200,7 +235,7 @@ impl Exporter {
                 return Ok(());
             }
         }
-        engine.start();
+        scraped.start();
         let running = server.serve(site);
         announce(&running);
         systemd::tell(Stage::Ready);
@@ -214,7 +249,7 @@ impl Exporter {
         }
     }
 
-    fn into_site(self, server: &Server) -> Result<(Site, ScrapeEngine), ExporterError> {
+    fn into_site(self, server: &Server) -> Result<(Site, Scraped), ExporterError> {
         let web = self.web;
         let mut engine = self.engine;
         // Not through the registry, whose prefix and labels are not for these.
@@ -224,11 +259,19 @@ impl Exporter {
         if web.disable_exporter_metrics {
             engine = engine.without_self_metrics();
         }
-        let engine = engine.build()?;
-        let service = if web.disable_exporter_metrics {
-            MetricsService::new(engine.clone()).without_self_metrics()
-        } else {
-            MetricsService::new(server.metrics().beside(engine.clone()))
+        let self_metrics = match web.disable_exporter_metrics {
+            true => SelfMetrics::Off,
+            false => SelfMetrics::On,
+        };
+        let scraped = match self.reload {
+            Some((sources, load)) => {
+                Scraped::Reloadable(Reloader::new(engine, sources, load, self_metrics)?)
+            }
+            None => Scraped::Fixed(engine.build()?),
+        };
+        let service = match self_metrics {
+            SelfMetrics::Off => MetricsService::new(scraped.clone()).without_self_metrics(),
+            SelfMetrics::On => MetricsService::new(server.metrics().beside(scraped.clone())),
         };
         let service = service.timeout_offset(web.scrape_timeout_offset);
         let mut site = Site::new(service)
@@ -244,7 +287,10 @@ impl Exporter {
         for route in self.routes {
             site = route(site)?;
         }
-        Ok((site, engine))
+        if let (Scraped::Reloadable(reloader), true) = (&scraped, web.enable_lifecycle) {
+            site = site.route(RELOAD, ReloadRoute(reloader.clone()))?;
+        }
+        Ok((site, scraped))
     }
 }
 

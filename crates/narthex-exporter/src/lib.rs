@@ -40,21 +40,27 @@
 //! }
 //! ```
 
+#[cfg(feature = "config")]
+mod config;
 mod error;
 mod exporter;
 mod lifecycle;
 mod logging;
+mod reload;
 mod run;
 mod settings;
 mod systemd;
 mod web_args;
 
+#[cfg(feature = "config")]
+pub use config::{FileLabel, FileSources};
 pub use error::ExporterError;
 pub use exporter::Exporter;
 pub use lifecycle::{ExporterHandle, StopSignal};
 pub use logging::{LogFormat, LogLevel, LoggingError, init_logging};
 pub use narthex_http::{BoxError, Readiness, ScrapeContext, Source};
+pub use reload::Sources;
 pub use run::{main, run};
 pub use settings::{ConfigFile, Section, Settings, SettingsError};
 pub use toml::Spanned;
-pub use web_args::{ListenAddress, ListenAddressError, WebArgs};
+pub use web_args::{ListenAddress, ListenAddressError, WebArgs, seconds};

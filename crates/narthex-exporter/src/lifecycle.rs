@@ -11,8 +11,8 @@ use narthex_http::Readiness;
 use tokio::sync::Notify;
 
 pub(crate) use self::hook::{Hook, Panicked, panic_message};
-pub(crate) use self::signals::Signals;
 pub use self::signals::StopSignal;
+pub(crate) use self::signals::{Hangups, Signals};
 
 /// What an exporter's hooks know of it.
 ///

@@ -10,7 +10,7 @@ use crate::error::ExporterError;
 use crate::exporter::Exporter;
 use crate::lifecycle::{Panicked, panic_message};
 use crate::logging::{FATAL, init_logging};
-use crate::settings::{Input, Settings, report_valid};
+use crate::settings::{Input, Settings, SettingsError, report_valid};
 use crate::web_args::WebArgs;
 
 /// Is the `main` of an exporter: reads the settings, sets up logs and the runtime, has `setup`
@@ -127,17 +127,28 @@ where
     runtime.shutdown_background();
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => {
-            let code = error.downcast_ref().map_or(1, ExporterError::exit_code);
-            failed(&*error, code)
-        }
+        Ok(Err(error)) => match error.downcast_ref::<SettingsError>() {
+            Some(errors) => {
+                let code = errors.exit_code();
+                errors.all().iter().for_each(|error| log_failure(error));
+                code.into()
+            }
+            None => {
+                let code = error.downcast_ref().map_or(1, ExporterError::exit_code);
+                failed(&*error, code)
+            }
+        },
         Err(panic) => failed(&Panicked(panic_message(&*panic).to_owned()), 1),
     }
 }
 
 fn failed(error: &(dyn Error + 'static), code: u8) -> ExitCode {
-    tracing::error!(target: FATAL, error, "the exporter failed");
+    log_failure(error);
     code.into()
+}
+
+fn log_failure(error: &(dyn Error + 'static)) {
+    tracing::error!(target: FATAL, error, "the exporter failed");
 }
 
 /// Keeps panics in the log's format, and on one line.

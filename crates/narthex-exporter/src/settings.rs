@@ -3,10 +3,13 @@
 mod command_line;
 mod dotenv;
 mod error;
+mod expand;
+mod fields;
 mod file;
 mod input;
 mod layers;
 mod option;
+mod print;
 mod section;
 
 use std::ffi::OsString;
@@ -18,18 +21,25 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::{ArgMatches, Command, FromArgMatches as _, Id};
 
 use self::command_line::has_config;
+pub(crate) use self::error::Errors;
 pub use self::error::SettingsError;
+pub(crate) use self::fields::Fields;
 use self::file::Document;
 pub(crate) use self::input::Input;
+use self::layers::{Content, OptionTable};
 use self::option::Setting;
+use self::section::Reader;
 pub use self::section::{ConfigFile, Section};
-use self::section::{Reader, Sections};
 use crate::web_args::WebArgs;
 
 /// The option that names the TOML file.
 const CONFIG: &str = "config";
 /// The option that only checks the settings.
 const CONFIG_CHECK: &str = "config_check";
+/// The option that only prints them.
+const CONFIG_PRINT: &str = "config_print";
+/// The options that say what to do with a file, and so cannot stand in one.
+const NOT_IN_FILES: [&str; 3] = [CONFIG, CONFIG_CHECK, CONFIG_PRINT];
 
 /// Reads the settings of a program from its command line, the environment, a dotenv file and a
 /// TOML file, in this order of precedence.
@@ -52,7 +62,15 @@ const CONFIG_CHECK: &str = "config_check";
 ///   names, which then must exist. Only names with the prefix count, and none of it enters the
 ///   environment of the process.
 /// - TOML: the file that `--config` names. A key that is neither an option nor a
-///   [section](Self::section) is an error, as is a wrong type.
+///   [section](Self::section) is an error, as is a wrong type. In strings, `${NAME}` and
+///   `${NAME:-default}` are replaced from the environment, and `$${` is `${`. The value of an option
+///   that is a text may lie in a file: `password_file = "secret.txt"`, a path relative to that of
+///   the TOML file, is `password` without its last line end.
+///
+/// All mistakes are told at once, each with its place. `--config.check` tells them and starts
+/// nothing; `--config.print` prints the settings that count and where each comes from, without
+/// secrets: options marked by [`hide_env_values`](clap::Arg::hide_env_values), what came from a file
+/// of its own, and what is called or belongs to a key, password, token, header or parameter.
 ///
 /// ```
 /// use std::path::PathBuf;
@@ -87,6 +105,16 @@ pub struct Settings {
     subcommand: Option<String>,
     config_argument: Option<String>,
     sections: Vec<Reader>,
+    tables: Vec<OptionTable>,
+    reach: Reach,
+}
+
+/// Which sources count beside the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    All,
+    /// The TOML file, and the environment only for what that refers to.
+    File,
 }
 
 impl Settings {
@@ -98,7 +126,15 @@ impl Settings {
             subcommand: None,
             config_argument: None,
             sections: Vec::new(),
+            tables: Vec::new(),
+            reach: Reach::All,
         }
+    }
+
+    /// Settings of a TOML file alone.
+    #[cfg(feature = "config")]
+    pub(crate) fn of_file() -> Self {
+        Self { reach: Reach::File, ..Self::new("") }
     }
 
     /// Sets the port to listen on where none is given; by default it is 9090.
@@ -156,8 +192,22 @@ impl Settings {
         self
     }
 
-    /// Reads the settings of this process; exits with one line of explanation where that fails,
-    /// with an answer where `--help` or `--version` is given, and with `settings are valid` where
+    /// Makes a table of the TOML file known that is another way to write options whose keys begin
+    /// with one of `prefixes`: with `collector_`, the key `cpu` there is the option
+    /// `collector_cpu`. [`ConfigFile::has`] tells whether the file has the table.
+    #[must_use]
+    pub fn table<P: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        prefixes: impl IntoIterator<Item = P>,
+    ) -> Self {
+        let prefixes = prefixes.into_iter().map(Into::into).collect();
+        self.tables.push(OptionTable { name: name.into(), prefixes });
+        self
+    }
+
+    /// Reads the settings of this process; exits with a line for each mistake where that fails,
+    /// with an answer where `--help`, `--version` or `--config.print` is given, and with `settings are valid` where
     /// `--config.check` is.
     pub fn parse<C: clap::Parser>(&self) -> C {
         match self.load::<C>(&Input::of_process()) {
@@ -251,40 +301,66 @@ impl Settings {
             return self.finish(command, &input.arguments);
         };
         let settings = Setting::all(target);
-        let environment = layers::environment(&settings, &self.prefix, &input.environment)?;
-        let (path, entries) = self.dotenv(input)?;
-        let dotenv = layers::dotenv(&settings, &self.prefix, &path, &entries)?;
+        let mut errors = Errors::default();
+        let (prefix, variables) = (&*self.prefix, &input.environment);
+        let (mut environment, mut dotenv) = (Vec::new(), Vec::new());
+        if self.reach == Reach::All {
+            environment = layers::environment(&settings, prefix, variables, &mut errors);
+            let (path, entries) = errors.keep(self.dotenv(input)).unwrap_or_default();
+            dotenv = layers::dotenv(&settings, prefix, &path, &entries, &mut errors);
+        }
 
         let mut tokens = Vec::new();
         let mut document = None;
-        let mut content = (Vec::new(), Sections::new());
+        let mut content = Content::default();
         let config = typed.config.clone().or_else(|| {
             let elsewhere = layers::text_of(&environment, CONFIG);
             elsewhere.or_else(|| layers::text_of(&dotenv, CONFIG)).map(PathBuf::from)
         });
         if let Some(path) = config.filter(|_| has_config(target)) {
-            let file = Document::read(&input.directory, &path)?;
-            content = layers::file(&settings, &self.sections, &file)?;
-            document = Some(file);
+            let file = Document::read(&input.directory, &path, &input.environment);
+            let read = |file| Content::read(&settings, &self.sections, &self.tables, file);
+            if let Some(file) = errors.keep(file) {
+                content = errors.keep(read(&file)).unwrap_or_default();
+                document = Some(file);
+            }
             if typed.ids.insert(Id::from(CONFIG)) {
                 let mut token = OsString::from("--config=");
                 token.push(&path);
                 tokens.push(token);
             }
         }
-        tokens.extend(layers::choose(target, &typed.ids, [environment, dotenv, content.0])?);
+        errors.append(content.errors);
+        let layers = [environment, dotenv, content.given];
+        let choice = layers::choose(target, &typed.ids, layers, &mut errors);
+        let choice = errors.or(choice)?;
+        tokens.extend(choice.tokens);
 
         let mut arguments = input.arguments.clone();
         let at = typed.at.min(arguments.len());
         arguments.splice(at..at, tokens);
-        let Some(document) = document else { return self.finish(command, &arguments) };
-        let file = ConfigFile::new(document, content.1);
-        let command = self.change(command, |command| {
-            command.mut_arg(CONFIG, |arg| {
-                arg.value_parser(PathBufValueParser::new().map(move |_| file.clone()))
-            })
-        });
-        self.finish(command, &arguments)
+        let matches = match &document {
+            None => self.finish(command.clone(), &arguments)?,
+            Some(document) => {
+                let file = ConfigFile::new(document.clone(), content.sections);
+                let command = self.change(command.clone(), |command| {
+                    command.mut_arg(CONFIG, |arg| {
+                        arg.value_parser(PathBufValueParser::new().map(move |_| file.clone()))
+                    })
+                });
+                self.finish(command, &arguments)?
+            }
+        };
+        let own = match &self.subcommand {
+            Some(name) => matches.subcommand_matches(name).unwrap_or(&matches),
+            None => &matches,
+        };
+        if own.try_get_one::<bool>(CONFIG_PRINT).ok().flatten() == Some(&true) {
+            let names: Vec<_> = self.sections.iter().map(|reader| &*reader.name).collect();
+            let page = print::page(&settings, own, &choice.origins, document.as_ref(), &names)?;
+            return Err(SettingsError::answer(page));
+        }
+        Ok(matches)
     }
 
     /// The entries of the dotenv file, if there is one.

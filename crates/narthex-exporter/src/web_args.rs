@@ -174,6 +174,14 @@ pub struct WebArgs {
     /// Check the settings and exit.
     #[arg(id = "config_check", long = "config.check")]
     pub config_check: bool,
+
+    /// Print the settings and where each comes from, and exit.
+    #[arg(id = "config_print", long = "config.print")]
+    pub config_print: bool,
+
+    /// Allow `POST /-/reload`.
+    #[arg(id = "web_enable_lifecycle", long = "web.enable-lifecycle")]
+    pub enable_lifecycle: bool,
 }
 
 const DEFAULT_HOST: &str = "localhost";
@@ -250,6 +258,8 @@ impl Default for WebArgs {
             shutdown_timeout: Duration::from_secs(5),
             config: None,
             config_check: false,
+            config_print: false,
+            enable_lifecycle: false,
         }
     }
 }
@@ -363,7 +373,11 @@ fn metrics_path(text: &str) -> Result<String, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Reads a number of seconds, zero or more: a value parser for options of your own.
+///
+/// # Errors
+/// Returns what was expected instead.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let error = || "expected a number of seconds, such as 0.5".to_owned();
     let seconds: f64 = text.parse().map_err(|_| error())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| error())

@@ -5,6 +5,7 @@
 //! - [`Chromedriver`] is a real browser for clients of its driver, [`Nginx`] a proxy before a server.
 //! - [`get`] and [`request`] talk HTTP/1.1 over a plain socket, so that a test of our server does
 //!   not rest on the client stack that goes with it.
+//! - [`Endpoint`] is a server that answers what a test wants it to.
 //! - [`promtool_findings`] and [`openmetrics_findings`] give a second opinion on a page.
 //! - [`Relay`] makes a scraper read a format that it would not ask for.
 //! - [`required_component`] and [`conformance`] find what a machine may lack. A test that misses
@@ -15,6 +16,7 @@
 mod address;
 mod chromedriver;
 mod component;
+mod endpoint;
 mod http;
 mod nginx;
 mod poll;
@@ -28,6 +30,7 @@ mod relay;
 pub use address::free_address;
 pub use chromedriver::Chromedriver;
 pub use component::{conformance, required_component};
+pub use endpoint::{Endpoint, respond};
 pub use http::{Response, get, request};
 pub use nginx::Nginx;
 pub use poll::poll;

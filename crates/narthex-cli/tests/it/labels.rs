@@ -42,7 +42,7 @@ fn c07_labels_that_cannot_be_are_refused_at_their_line() {
             "2: labels.rustversion: `narthex_build_info` has a label of this name already",
         ),
         ("[labels]\nzone = 1", "2: labels.zone: invalid type: integer `1`, expected a string"),
-        ("labels = 'a'", "1: labels: invalid type: string \"a\", expected a map"),
+        ("labels = 'a'", "1: labels: wrong type: expected a table, found a string"),
         ("[labels]\nzone = 'a'\nzone = 'b'", "3: duplicate key"),
     ] {
         let directory = Directory::new().write("narthex.toml", toml);

@@ -1,7 +1,9 @@
 //! The program from outside.
 
 mod check;
+mod configured;
 mod convert;
+mod endpoints;
 mod fetch;
 mod hostile;
 mod labels;
@@ -9,5 +11,6 @@ mod lifecycle;
 mod page;
 mod push;
 mod real;
+mod reload;
 mod settings;
 mod support;

@@ -1,4 +1,4 @@
-//! The signals that end an exporter, and the one that must not.
+//! The signals that end an exporter, and the one that asks it to reload.
 
 use std::fmt;
 use std::io;
@@ -49,6 +49,16 @@ impl fmt::Display for Stop {
     }
 }
 
+impl Hangups {
+    /// Lets nothing happen.
+    pub(crate) async fn ignore(mut self) {
+        loop {
+            self.next().await;
+            tracing::info!("SIGHUP has no effect");
+        }
+    }
+}
+
 impl Signals {
     /// Waits for the end: a signal, or a request by the handle.
     pub(crate) async fn stop(&mut self, handle: &ExporterHandle) -> Stop {
@@ -60,7 +70,7 @@ impl Signals {
 }
 
 #[cfg(unix)]
-pub(crate) use unix::Signals;
+pub(crate) use unix::{Hangups, Signals};
 
 #[cfg(unix)]
 mod unix {
@@ -72,7 +82,6 @@ mod unix {
     pub(crate) struct Signals {
         interrupt: Signal,
         terminate: Signal,
-        hangup: Signal,
     }
 
     impl Signals {
@@ -80,28 +89,38 @@ mod unix {
             Ok(Self {
                 interrupt: signal(SignalKind::interrupt())?,
                 terminate: signal(SignalKind::terminate())?,
-                hangup: signal(SignalKind::hangup())?,
             })
         }
 
-        /// Waits for the next signal that ends the process. SIGHUP would end it by default; here
-        /// it does nothing.
+        /// Waits for the next signal that ends the process.
         pub(crate) async fn next(&mut self) -> StopSignal {
-            loop {
-                tokio::select! {
-                    Some(()) = self.interrupt.recv() => return StopSignal::Interrupt,
-                    Some(()) = self.terminate.recv() => return StopSignal::Terminate,
-                    Some(()) = self.hangup.recv() => tracing::info!("SIGHUP has no effect"),
-                    // The signals end with the runtime, and this future with it.
-                    else => std::future::pending().await,
-                }
+            tokio::select! {
+                Some(()) = self.interrupt.recv() => StopSignal::Interrupt,
+                Some(()) = self.terminate.recv() => StopSignal::Terminate,
+                // The signals end with the runtime, and this future with it.
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    /// SIGHUP, which would end the process if nobody listened.
+    pub(crate) struct Hangups(Signal);
+
+    impl Hangups {
+        pub(crate) fn listen() -> io::Result<Self> {
+            Ok(Self(signal(SignalKind::hangup())?))
+        }
+
+        pub(crate) async fn next(&mut self) {
+            if self.0.recv().await.is_none() {
+                std::future::pending().await
             }
         }
     }
 }
 
 #[cfg(not(unix))]
-pub(crate) use other::Signals;
+pub(crate) use other::{Hangups, Signals};
 
 #[cfg(not(unix))]
 mod other {
@@ -120,6 +139,19 @@ mod other {
                 Ok(()) => StopSignal::Interrupt,
                 Err(_) => std::future::pending().await,
             }
+        }
+    }
+
+    /// There are none.
+    pub(crate) struct Hangups(());
+
+    impl Hangups {
+        pub(crate) fn listen() -> io::Result<Self> {
+            Ok(Self(()))
+        }
+
+        pub(crate) async fn next(&mut self) {
+            std::future::pending().await
         }
     }
 }

@@ -118,7 +118,7 @@ impl Settings {
             ErrorKind::DisplayVersion => {
                 let name = command.get_display_name().unwrap_or_else(|| command.get_name());
                 let version = command.get_version().unwrap_or_default();
-                SettingsError::version(format!("{name}, version {version}\n"))
+                SettingsError::answer(format!("{name}, version {version}\n"))
             }
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 let named = self.change(command.clone(), |command| self.with_variables(command));

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Settings that cannot be used, or a question that ends the program in their place (`--help`,
-/// `--version`).
+/// `--version`, `--config.print`).
 ///
 /// The text is one line that names the place: the option, the environment variable, or the file
-/// with line and key.
+/// with line and key. Where several things are wrong, [`all`](Self::all) has them one by one.
 ///
 /// ```
 /// use narthex_exporter::{Settings, WebArgs};
@@ -37,8 +37,8 @@ pub struct SettingsError(Box<Kind>);
 enum Kind {
     /// The answer to `--help`, styled.
     Help(clap::Error),
-    /// The answer to `--version`.
-    Version(String),
+    /// The answer to `--version` or `--config.print`.
+    Answer(String),
     CommandLine(clap::Error),
     Variable {
         name: String,
@@ -49,6 +49,8 @@ enum Kind {
         line: Option<usize>,
         message: String,
     },
+    /// All that is wrong, each of it one of the others.
+    Several(Vec<SettingsError>),
 }
 
 impl SettingsError {
@@ -65,8 +67,8 @@ impl SettingsError {
         Self(Box::new(Kind::Variable { name: name.into(), message: message.into() }))
     }
 
-    pub(super) fn version(text: String) -> Self {
-        Self(Box::new(Kind::Version(text)))
+    pub(super) fn answer(text: String) -> Self {
+        Self(Box::new(Kind::Answer(text)))
     }
 
     pub(super) fn command_line(error: clap::Error) -> Self {
@@ -86,19 +88,30 @@ impl SettingsError {
     pub fn exit_code(&self) -> u8 {
         match &*self.0 {
             Kind::Help(error) if !error.use_stderr() => 0,
-            Kind::Version(_) => 0,
+            Kind::Answer(_) => 0,
             _ => 2,
         }
     }
 
-    /// Prints it where it belongs: answers on standard output, errors as one line on standard
+    /// Everything that is wrong, one error each.
+    pub fn all(&self) -> &[Self] {
+        match &*self.0 {
+            Kind::Several(errors) => errors,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    /// Prints it where it belongs: answers on standard output, errors as a line each on standard
     /// error; and gives the exit code.
     pub fn report(&self) -> ExitCode {
         // A closed pipe is no reason to fail over what could not be said anyway.
         let _ = match &*self.0 {
             Kind::Help(error) => error.print(),
-            Kind::Version(text) => std::io::stdout().write_all(text.as_bytes()),
-            _ => writeln!(std::io::stderr(), "error: {self}"),
+            Kind::Answer(text) => std::io::stdout().write_all(text.as_bytes()),
+            _ => self
+                .all()
+                .iter()
+                .try_for_each(|error| writeln!(std::io::stderr(), "error: {error}")),
         };
         self.exit_code().into()
     }
@@ -108,7 +121,7 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Kind::Help(error) => write!(f, "{}", error.render()),
-            Kind::Version(text) => f.write_str(text),
+            Kind::Answer(text) => f.write_str(text),
             Kind::CommandLine(error) => f.write_str(&one_line(error)),
             Kind::Variable { name, message } => {
                 f.write_str(&printable(&format!("environment variable {name}: {message}")))
@@ -117,11 +130,46 @@ impl fmt::Display for SettingsError {
                 let line = line.map(|line| format!(":{line}")).unwrap_or_default();
                 f.write_str(&printable(&format!("{path}{line}: {message}")))
             }
+            Kind::Several(errors) => {
+                let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("; "))
+            }
         }
     }
 }
 
 impl std::error::Error for SettingsError {}
+
+/// Errors found so far, so that all of them can be told at once.
+#[derive(Debug, Default)]
+pub(crate) struct Errors(Vec<SettingsError>);
+
+impl Errors {
+    pub(crate) fn push(&mut self, error: SettingsError) {
+        match *error.0 {
+            Kind::Several(errors) => self.0.extend(errors),
+            _ => self.0.push(error),
+        }
+    }
+
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
+    /// The value, or `None` with the error kept.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, SettingsError>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    /// The value if nothing was wrong.
+    pub(crate) fn or<T>(mut self, value: T) -> Result<T, SettingsError> {
+        match self.0.len() {
+            0 => Ok(value),
+            1 => Err(self.0.remove(0)),
+            _ => Err(SettingsError(Box::new(Kind::Several(self.0)))),
+        }
+    }
+}
 
 /// What clap says in several lines, without its usage and its pointer to `--help`.
 fn one_line(error: &clap::Error) -> String {

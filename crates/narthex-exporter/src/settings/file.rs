@@ -1,13 +1,16 @@
 //! The TOML file.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::error::SettingsError;
+use super::error::{Errors, SettingsError};
+use super::expand::{expand, has_reference};
 use super::option::{Kind, Setting};
 
 /// A file as it was read.
@@ -18,7 +21,13 @@ use super::option::{Kind, Setting};
 pub(super) struct Document {
     /// As the user gave it.
     path: PathBuf,
+    /// Where it lies, for the paths in it.
+    folder: PathBuf,
     text: String,
+    /// What `${NAME}` in it stands for.
+    environment: HashMap<String, OsString>,
+    /// The files that it names for values and that were read.
+    files: Mutex<Vec<PathBuf>>,
 }
 
 /// One top-level key of a document.
@@ -26,44 +35,130 @@ pub(super) struct Entry<'d> {
     pub(super) key: String,
     pub(super) line: usize,
     pub(super) value: Spanned<DeValue<'d>>,
+    /// A value with `${NAME}` in it is a string, whatever the variable stands for.
+    pub(super) spelling: Spelling,
 }
 
 impl Document {
     /// Reads `path`, which is relative to `directory`.
-    pub(super) fn read(directory: &Path, path: &Path) -> Result<Arc<Self>, SettingsError> {
-        let text = std::fs::read_to_string(directory.join(path)).map_err(|error| {
+    pub(super) fn read(
+        directory: &Path,
+        path: &Path,
+        environment: &HashMap<String, OsString>,
+    ) -> Result<Arc<Self>, SettingsError> {
+        let full = directory.join(path);
+        let text = std::fs::read_to_string(&full).map_err(|error| {
             let shown = path.display().to_string();
             SettingsError::file(shown, None, format!("cannot be read: {error}"))
         })?;
-        Ok(Arc::new(Self { path: path.to_owned(), text }))
+        let folder = full.parent().map(Path::to_owned).unwrap_or_default();
+        let files = Mutex::new(vec![full]);
+        let (path, environment) = (path.to_owned(), environment.clone());
+        Ok(Arc::new(Self { path, folder, text, environment, files }))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The file, and those that it names for values.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The bytes of a file that a value names, which is relative to this one.
+    pub(super) fn read_other(
+        &self,
+        span: &Range<usize>,
+        path: &str,
+    ) -> Result<Vec<u8>, SettingsError> {
+        let full = self.folder.join(path);
+        let read = std::fs::read(&full).map_err(|error| {
+            let path = path.escape_debug();
+            self.error_at(span.start, &format!("`{path}` cannot be read: {error}"))
+        });
+        // Also one that could not be read: it may be there the next time.
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).push(full);
+        read
+    }
+
+    /// The text of a file that a value names, without the end of its last line.
+    pub(super) fn text_of_other(
+        &self,
+        span: &Range<usize>,
+        path: &str,
+    ) -> Result<String, SettingsError> {
+        let text = String::from_utf8(self.read_other(span, path)?).map_err(|_| {
+            let path = path.escape_debug();
+            self.error_at(span.start, &format!("`{path}` is not valid UTF-8"))
+        })?;
+        Ok(text.strip_suffix('\n').map_or(&*text, |text| text.trim_end_matches('\r')).to_owned())
+    }
+
+    /// The file as it was written: `${NAME}` is still there.
+    pub(super) fn written(&self) -> Result<DeTable<'_>, SettingsError> {
+        let (table, faults) = DeTable::parse_recoverable(&self.text);
+        let mut errors = Errors::default();
+        let mut last = 0;
+        for fault in faults {
+            let line = fault.span().map_or(1, |span| line_of(&self.text, span.start));
+            // What follows in the same line, follows from the first fault as a rule.
+            if line != last {
+                errors.push(self.error_in_line(line, first_line(fault.message())));
+            }
+            last = line;
+        }
+        errors.or(table.into_inner())
+    }
+
     fn table(&self) -> Result<DeTable<'_>, SettingsError> {
-        DeTable::parse(&self.text).map(Spanned::into_inner).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(&self.text, span.start));
-            self.error_in_line(line, first_line(error.message()))
-        })
+        let mut table = self.written()?;
+        // What cannot be expanded stays, and `expansions` tells of it.
+        expand(&mut table, &self.environment, &mut |_, _| {});
+        Ok(table)
+    }
+
+    /// What is wrong with each `${NAME}` in the file.
+    pub(super) fn expansions(&self) -> Result<Errors, SettingsError> {
+        let mut errors = Errors::default();
+        expand(&mut self.written()?, &self.environment, &mut |span, message| {
+            errors.push(self.error_at(span.start, message));
+        });
+        Ok(errors)
     }
 
     /// The top-level keys in the order of the file.
     pub(super) fn entries(&self) -> Result<Vec<Entry<'_>>, SettingsError> {
-        let mut entries: Vec<_> = self.table()?.into_iter().collect();
+        Ok(self.in_order(self.table()?))
+    }
+
+    /// The keys of the table that is the value of a key; no other value has any.
+    pub(super) fn entries_of<'d>(&'d self, entry: Entry<'d>) -> Vec<Entry<'d>> {
+        match entry.value.into_inner() {
+            DeValue::Table(table) => self.in_order(table),
+            _ => Vec::new(),
+        }
+    }
+
+    fn in_order<'d>(&'d self, table: DeTable<'d>) -> Vec<Entry<'d>> {
+        let mut entries: Vec<_> = table.into_iter().collect();
         entries.sort_unstable_by_key(|(key, _)| key.span().start);
-        let entry = |(key, value): (Spanned<DeString<'_>>, _)| Entry {
-            line: line_of(&self.text, key.span().start),
-            key: key.into_inner().into_owned(),
-            value,
+        let entry = |(key, value): (Spanned<DeString<'d>>, Spanned<DeValue<'d>>)| {
+            let text = self.text.get(value.span()).unwrap_or_default();
+            let spelling = if has_reference(text) { Spelling::Text } else { Spelling::Typed };
+            let line = line_of(&self.text, key.span().start);
+            Entry { line, key: key.into_inner().into_owned(), value, spelling }
         };
-        Ok(entries.into_iter().map(entry).collect())
+        entries.into_iter().map(entry).collect()
     }
 
     /// The value of one top-level key.
     pub(super) fn value(&self, key: &str) -> Result<Option<Spanned<DeValue<'_>>>, SettingsError> {
         Ok(self.entries()?.into_iter().find(|entry| entry.key == key).map(|entry| entry.value))
+    }
+
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        line_of(&self.text, offset)
     }
 
     pub(super) fn error_in_line(&self, line: usize, message: impl Into<String>) -> SettingsError {
@@ -73,7 +168,7 @@ impl Document {
     /// An error at a byte of the file, which names the key there.
     pub(super) fn error_at(&self, offset: usize, message: &str) -> SettingsError {
         let mut path = Vec::new();
-        if let Ok(table) = self.table() {
+        if let Ok(table) = self.written() {
             path_to(&table, offset, &mut path);
         }
         let message = match path.is_empty() {
@@ -88,17 +183,28 @@ impl Document {
 pub(super) fn texts(
     setting: &Setting<'_>,
     value: &Spanned<DeValue<'_>>,
+    spelling: Spelling,
 ) -> Result<Vec<OsString>, String> {
     match value.get_ref() {
         DeValue::Array(items) if setting.is_repeatable() => {
-            items.iter().map(|item| text(setting.kind, item.get_ref())).collect()
+            items.iter().map(|item| text(setting.kind, item.get_ref(), spelling)).collect()
         }
-        single => Ok(vec![text(setting.kind, single)?]),
+        single => Ok(vec![text(setting.kind, single, spelling)?]),
     }
 }
 
-fn text(kind: Kind, value: &DeValue<'_>) -> Result<OsString, String> {
+/// How a value may be spelled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Spelling {
+    /// As TOML has it.
+    Typed,
+    /// A string will do, as it does where types cannot be had.
+    Text,
+}
+
+fn text(kind: Kind, value: &DeValue<'_>, spelling: Spelling) -> Result<OsString, String> {
     let fits = match kind {
+        _ if spelling == Spelling::Text && value.is_str() => true,
         Kind::Switch | Kind::Boolean => value.is_bool(),
         Kind::Count | Kind::Integer => value.is_integer(),
         Kind::Number => value.is_float() || value.is_integer(),
@@ -131,7 +237,7 @@ fn text(kind: Kind, value: &DeValue<'_>) -> Result<OsString, String> {
     })
 }
 
-fn article(value: &DeValue<'_>) -> &'static str {
+pub(super) fn article(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
@@ -151,6 +257,10 @@ fn path_to(table: &DeTable<'_>, offset: usize, path: &mut Vec<String>) -> bool {
         let below = match value.get_ref() {
             // The span of a table is that of its header, and its entries lie outside of it.
             DeValue::Table(table) => path_to(table, offset, path),
+            DeValue::Array(items) => items.iter().any(|item| match item.get_ref() {
+                DeValue::Table(table) => path_to(table, offset, path),
+                _ => false,
+            }),
             _ => false,
         };
         if below || key.span().contains(&offset) || value.span().contains(&offset) {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use clap::{Arg, Command, Id};
 
-use super::error::SettingsError;
-use super::file::{self, Document};
+use super::error::{Errors, SettingsError};
+use super::file::{self, Document, Entry, Spelling};
 use super::option::Setting;
 use super::section::{Reader, Sections};
-use super::{CONFIG, CONFIG_CHECK, dotenv};
+use super::{NOT_IN_FILES, dotenv};
 
 /// A value that one source has for an option.
 pub(super) struct Given<'s> {
@@ -32,7 +32,7 @@ pub(super) enum Value {
 enum Origin {
     Variable { name: String },
     Dotenv { path: String, line: usize, name: String },
-    File { document: Arc<Document>, line: usize, key: String },
+    File { document: Arc<Document>, line: usize, key: String, is_file: bool },
 }
 
 impl Origin {
@@ -43,13 +43,25 @@ impl Origin {
         }
     }
 
+    fn place(&self) -> Place {
+        let is_private = matches!(self, Self::File { is_file: true, .. });
+        let text = match self {
+            Self::Variable { name } => format!("environment variable {name}"),
+            Self::Dotenv { path, line, name } => format!("{path}:{line}: {name}"),
+            Self::File { document, line, key, .. } => {
+                format!("{}:{line}: {key}", document.path().display())
+            }
+        };
+        Place { text, is_private }
+    }
+
     fn error(&self, message: &str) -> SettingsError {
         match self {
             Self::Variable { name } => SettingsError::variable(name, message),
             Self::Dotenv { path, line, name } => {
                 SettingsError::file(path, Some(*line), format!("{name}: {message}"))
             }
-            Self::File { document, line, key } => {
+            Self::File { document, line, key, .. } => {
                 document.error_in_line(*line, format!("{key}: {message}"))
             }
         }
@@ -61,8 +73,9 @@ pub(super) fn environment<'s>(
     settings: &'s [Setting<'s>],
     prefix: &str,
     variables: &HashMap<String, OsString>,
-) -> Result<Vec<Given<'s>>, SettingsError> {
-    named(settings, |key| {
+    errors: &mut Errors,
+) -> Vec<Given<'s>> {
+    named(settings, errors, |key| {
         let name = format!("{prefix}{}", key.to_ascii_uppercase());
         let value = variables.get(&name).filter(|value| !value.is_empty())?;
         Some((value.clone(), Origin::Variable { name }))
@@ -75,9 +88,10 @@ pub(super) fn dotenv<'s>(
     prefix: &str,
     path: &Path,
     entries: &[dotenv::Entry],
-) -> Result<Vec<Given<'s>>, SettingsError> {
+    errors: &mut Errors,
+) -> Vec<Given<'s>> {
     let path = path.display().to_string();
-    named(settings, |key| {
+    named(settings, errors, |key| {
         let name = format!("{prefix}{}", key.to_ascii_uppercase());
         let entry = entries.iter().find(|entry| entry.name == name && !entry.value.is_empty())?;
         let origin = Origin::Dotenv { path: path.clone(), line: entry.line, name };
@@ -88,62 +102,147 @@ pub(super) fn dotenv<'s>(
 /// Looks all names of all options up; two names of one option at once are an error.
 fn named<'s>(
     settings: &'s [Setting<'s>],
+    errors: &mut Errors,
     lookup: impl Fn(&str) -> Option<(OsString, Origin)>,
-) -> Result<Vec<Given<'s>>, SettingsError> {
+) -> Vec<Given<'s>> {
     let mut given = Vec::new();
     for setting in settings {
         let mut found = setting.keys().filter_map(|key| lookup(&key));
         let Some((text, origin)) = found.next() else { continue };
         if let Some((_, other)) = found.next() {
-            return Err(twice(&other, origin.name()));
+            errors.push(twice(&other, origin.name()));
         }
         given.push(Given { setting, value: Value::Text(text), origin });
     }
-    Ok(given)
+    given
 }
 
 fn twice(origin: &Origin, other: &str) -> SettingsError {
     origin.error(&format!("`{other}` sets the same, and only one can be given"))
 }
 
-/// The options that a TOML file sets, all of them checked, and its sections.
-pub(super) fn file<'s>(
-    settings: &'s [Setting<'s>],
-    readers: &[Reader],
-    document: &Arc<Document>,
-) -> Result<(Vec<Given<'s>>, Sections), SettingsError> {
-    let in_files =
-        |setting: &&Setting<'_>| ![CONFIG, CONFIG_CHECK].contains(&setting.id().as_str());
-    let settings: Vec<_> = settings.iter().filter(in_files).collect();
-    let mut given: Vec<Given<'s>> = Vec::new();
-    let mut sections = Sections::new();
-    for entry in document.entries()? {
-        if let Some(reader) = readers.iter().find(|reader| reader.name == entry.key) {
-            sections.insert(reader.name.clone(), reader.read(document)?);
-            continue;
-        }
-        let Some(setting) =
-            settings.iter().copied().find(|setting| setting.keys().any(|key| key == entry.key))
-        else {
-            let known = settings.iter().flat_map(|setting| setting.keys());
-            let known = known.chain(readers.iter().map(|reader| reader.name.clone()));
-            return Err(document.error_in_line(entry.line, unknown(&entry.key, known)));
-        };
-        let origin =
-            Origin::File { document: document.clone(), line: entry.line, key: entry.key.clone() };
-        if let Some(other) = given.iter().find(|other| other.setting.id() == setting.id()) {
-            return Err(twice(&origin, other.origin.name()));
-        }
-        let values = file::texts(setting, &entry.value)
-            .and_then(|values| setting.check(&values).map(|()| values))
-            .map_err(|message| origin.error(&message))?;
-        given.push(Given { setting, value: Value::List(values), origin });
+/// A table of the TOML file whose keys are options without the beginning of their names, as
+/// `[host] cpu` is `collector_cpu`.
+#[derive(Clone, Debug)]
+pub(super) struct OptionTable {
+    pub(super) name: String,
+    /// What the names of the options may begin with.
+    pub(super) prefixes: Vec<String>,
+}
+
+impl OptionTable {
+    /// Whether this is it. An option may have the name as well, such as `host`.
+    fn is(&self, entry: &Entry<'_>) -> bool {
+        self.name == entry.key && entry.value.get_ref().is_table()
     }
-    Ok((given, sections))
+}
+
+/// What a TOML file says: options, all of them checked, and sections.
+#[derive(Default)]
+pub(super) struct Content<'s> {
+    pub(super) given: Vec<Given<'s>>,
+    pub(super) sections: Sections,
+    pub(super) errors: Errors,
+}
+
+impl<'s> Content<'s> {
+    /// Reads all that `document` says, mistakes included.
+    pub(super) fn read(
+        settings: &'s [Setting<'s>],
+        readers: &[Reader],
+        tables: &[OptionTable],
+        document: &Arc<Document>,
+    ) -> Result<Self, SettingsError> {
+        let in_files = |setting: &&Setting<'_>| !NOT_IN_FILES.contains(&setting.id().as_str());
+        let settings: Vec<_> = settings.iter().filter(in_files).collect();
+        let mut content = Self { errors: document.expansions()?, ..Self::default() };
+        for entry in document.entries()? {
+            if let Some(reader) = readers.iter().find(|reader| reader.name == entry.key) {
+                let read = content.errors.keep(reader.read(document));
+                content.sections.extend(read.map(|read| (reader.name.clone(), read)));
+            } else if let Some(table) = tables.iter().find(|table| table.is(&entry)) {
+                for entry in document.entries_of(entry) {
+                    content.option(&settings, document, entry, table);
+                }
+                content.sections.insert(table.name.clone(), Arc::new(()));
+            } else {
+                let others = readers.iter().map(|reader| reader.name.clone());
+                let others = others.chain(tables.iter().map(|table| table.name.clone()));
+                let top = OptionTable { name: String::new(), prefixes: vec![String::new()] };
+                content.option_or(&settings, document, entry, &top, others);
+            }
+        }
+        Ok(content)
+    }
+
+    fn option(
+        &mut self,
+        settings: &[&'s Setting<'s>],
+        document: &Arc<Document>,
+        entry: Entry<'_>,
+        table: &OptionTable,
+    ) {
+        self.option_or(settings, document, entry, table, std::iter::empty());
+    }
+
+    /// Takes an option in, or the mistake in it; `others` are keys that could have been meant.
+    fn option_or(
+        &mut self,
+        settings: &[&'s Setting<'s>],
+        document: &Arc<Document>,
+        entry: Entry<'_>,
+        table: &OptionTable,
+        others: impl Iterator<Item = String>,
+    ) {
+        let find = |key: &str| {
+            let is = |setting: &&'s Setting<'s>| {
+                let mut names = table.prefixes.iter().map(|prefix| format!("{prefix}{key}"));
+                names.any(|name| setting.keys().any(|key| key == name))
+            };
+            settings.iter().copied().find(is)
+        };
+        let in_file = || find(entry.key.strip_suffix("_file")?).filter(|found| found.is_text());
+        let Some(setting) = find(&entry.key).or_else(in_file) else {
+            let known = settings.iter().flat_map(|setting| setting.keys()).filter_map(|key| {
+                let prefix = table.prefixes.iter().find(|prefix| key.starts_with(&***prefix))?;
+                Some(key[prefix.len()..].to_owned())
+            });
+            let message = unknown(&entry.key, known.chain(others));
+            self.errors.push(document.error_in_line(entry.line, message));
+            return;
+        };
+        let is_file = find(&entry.key).is_none();
+        let key = match table.name.is_empty() {
+            true => entry.key.clone(),
+            false => format!("{}.{}", table.name, entry.key),
+        };
+        let origin = Origin::File { document: document.clone(), line: entry.line, key, is_file };
+        if let Some(other) = self.given.iter().find(|other| other.setting.id() == setting.id()) {
+            self.errors.push(twice(&origin, other.origin.name()));
+            return;
+        }
+        // The names that prometheus_exporter has may have its strings as well.
+        let is_alias = table.name.is_empty() && setting.keys().next().as_ref() != Some(&entry.key);
+        let spelling = if is_alias { Spelling::Text } else { entry.spelling };
+        let values = match is_file {
+            false => file::texts(setting, &entry.value, spelling).map_err(|m| origin.error(&m)),
+            true => match entry.value.get_ref().as_str() {
+                Some(path) => document
+                    .text_of_other(&entry.value.span(), path)
+                    .map(|text| vec![OsString::from(text)]),
+                None => Err(origin.error("wrong type: expected the path of a file, a string")),
+            },
+        };
+        let values = values.and_then(|values| {
+            setting.check(&values).map(|()| values).map_err(|message| origin.error(&message))
+        });
+        let values = self.errors.keep(values).map(Value::List);
+        self.given.extend(values.map(|value| Given { setting, value, origin }));
+    }
 }
 
 /// What to say of an unknown key, with the most similar of the known ones.
-fn unknown(key: &str, known: impl Iterator<Item = String>) -> String {
+pub(super) fn unknown(key: &str, known: impl Iterator<Item = String>) -> String {
     let mut message = format!("unknown key `{}`", key.escape_debug());
     let similar = known
         .map(|known| (strsim::jaro(key, &known), known))
@@ -155,8 +254,23 @@ fn unknown(key: &str, known: impl Iterator<Item = String>) -> String {
     message
 }
 
-/// Decides between the layers, the first of which goes before the others, and gives what has to be
-/// added to the command line.
+/// What the layers come down to.
+#[derive(Default)]
+pub(super) struct Choice {
+    /// What has to be added to the command line.
+    pub(super) tokens: Vec<OsString>,
+    /// Where the options that were chosen come from.
+    pub(super) origins: HashMap<Id, Place>,
+}
+
+/// Where a value comes from, for people.
+pub(super) struct Place {
+    pub(super) text: String,
+    /// Whether the value is not for everybody: it lies in a file of its own.
+    pub(super) is_private: bool,
+}
+
+/// Decides between the layers, the first of which goes before the others.
 ///
 /// An option counts where it is set first, and there it also displaces options that it
 /// [conflicts](Arg::conflicts_with) with: a port on the command line is worth more than a listen
@@ -165,9 +279,10 @@ pub(super) fn choose<'s>(
     command: &Command,
     typed: &HashSet<Id>,
     layers: impl IntoIterator<Item = Vec<Given<'s>>>,
-) -> Result<Vec<OsString>, SettingsError> {
+    errors: &mut Errors,
+) -> Choice {
     let mut taken = typed.clone();
-    let mut tokens = Vec::new();
+    let mut choice = Choice::default();
     for layer in layers {
         let is_free = |given: &Given<'_>| {
             taken.iter().all(|other| given.setting.id() != other)
@@ -178,23 +293,30 @@ pub(super) fn choose<'s>(
             for other in &free[..at] {
                 if conflict(command, given.setting.id(), other.setting.id()) {
                     let message = format!("cannot be used with `{}`", other.origin.name());
-                    return Err(given.origin.error(&message));
+                    errors.push(given.origin.error(&message));
                 }
             }
-            let blame = |message: String| given.origin.error(&message);
-            let values = match &given.value {
-                Value::List(values) => values.clone(),
-                Value::Text(text) => {
-                    let values = given.setting.split(text).map_err(blame)?;
-                    given.setting.check(&values).map_err(blame)?;
-                    values
-                }
-            };
-            tokens.extend(given.setting.tokens(&values));
+            match given.values() {
+                Ok(values) => choice.tokens.extend(given.setting.tokens(&values)),
+                Err(message) => errors.push(given.origin.error(&message)),
+            }
+            choice.origins.insert(given.setting.id().clone(), given.origin.place());
         }
         taken.extend(free.iter().map(|given| given.setting.id().clone()));
     }
-    Ok(tokens)
+    choice
+}
+
+impl Given<'_> {
+    fn values(&self) -> Result<Vec<OsString>, String> {
+        match &self.value {
+            Value::List(values) => Ok(values.clone()),
+            Value::Text(text) => {
+                let values = self.setting.split(text)?;
+                self.setting.check(&values).map(|()| values)
+            }
+        }
+    }
 }
 
 /// Whether the program says of either that it conflicts with the other.

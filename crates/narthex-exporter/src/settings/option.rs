@@ -74,8 +74,18 @@ impl<'c> Setting<'c> {
     }
 
     /// Whether its value must not be shown.
-    fn is_secret(&self) -> bool {
+    pub(super) fn is_secret(&self) -> bool {
         self.arg.is_hide_env_values_set()
+    }
+
+    /// Whether help leaves it out.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.arg.is_hide_set()
+    }
+
+    /// Whether its value is a text, or of a type known only to the program.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::Other)
     }
 
     /// The values in the text of an environment variable: one, or those between blanks where the

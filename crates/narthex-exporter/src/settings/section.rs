@@ -4,13 +4,14 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
 
 use super::error::SettingsError;
+use super::fields::Fields;
 use super::file::Document;
 
 /// A top-level key of the TOML file that is not an option of the program, such as `[labels]`.
@@ -43,6 +44,12 @@ impl Section {
             let place = error.span().unwrap_or_else(|| span.clone());
             self.error(&place, error.message())
         })
+    }
+
+    /// The keys of the section, which is a table.
+    pub(crate) fn fields(&self) -> Result<Fields<'_>, SettingsError> {
+        let value = self.document.value(&self.name)?.expect("a section is made for a present key");
+        Fields::new(&self.document, value)
     }
 
     /// An error at a place of the file.
@@ -104,6 +111,16 @@ impl ConfigFile {
     /// The path as it was given.
     pub fn path(&self) -> &Path {
         self.0.document.path()
+    }
+
+    /// The file and those that it names for values: what has to be watched for changes.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.0.document.files()
+    }
+
+    /// Whether the file has a section, or a [table](super::Settings::table) of options.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.sections.contains_key(name)
     }
 
     /// What was made of a section, or `None` where the file does not have it.

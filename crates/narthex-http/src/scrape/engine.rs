@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narthex_core::{Collector, Registry};
-use narthex_model::Scrape;
+use narthex_model::{Label, LabelName, MetricFamily, Problem, Scrape};
 use tokio::time::Instant;
 
 use super::health::self_metrics;
@@ -86,6 +86,7 @@ pub struct ScrapeEngine {
     registry: Registry,
     /// The registry first, then the sources in the order in which they were added.
     slots: Arc<[Arc<Slot>]>,
+    labels: Arc<[Label]>,
     on_error: OnError,
     self_metrics: SelfMetrics,
 }
@@ -129,7 +130,8 @@ impl ScrapeEngine {
         let slot = Slot::new(REGISTRY.into(), Work::registry(registry.clone()));
         ScrapeEngineBuilder {
             registry,
-            slots: vec![slot],
+            slots: vec![Arc::new(slot)],
+            labels: Vec::new(),
             on_error: OnError::Serve,
             self_metrics: SelfMetrics::On,
         }
@@ -174,12 +176,12 @@ impl ScrapeEngine {
                 }
             };
             problems.append(&mut yielded.problems);
-            if slot.name() == REGISTRY {
-                families.append(&mut yielded.families);
-                continue;
-            }
             for family in yielded.families {
-                match self.registry.with_const_labels(family) {
+                let family = match slot.name() {
+                    REGISTRY => Ok(family),
+                    _ => self.registry.with_const_labels(family),
+                };
+                match family.and_then(|family| self.labelled(family)) {
                     Ok(family) => families.push(family),
                     Err(problem) => problems.push(problem),
                 }
@@ -201,6 +203,23 @@ impl ScrapeEngine {
     }
 }
 
+impl ScrapeEngine {
+    /// The family with those of the engine's labels that it lacks.
+    fn labelled(&self, family: MetricFamily) -> Result<MetricFamily, Problem> {
+        let metadata = family.metadata();
+        let has = |label: &Label| {
+            metadata.label_names().contains(&label.name)
+                || metadata.const_labels().iter().any(|own| own.name == label.name)
+        };
+        let labels: Vec<_> = self.labels.iter().filter(|label| !has(label)).cloned().collect();
+        if labels.is_empty() {
+            return Ok(family);
+        }
+        let name = family.name().clone();
+        family.relabel(name.clone(), &labels).map_err(|error| Problem::new(name, error))
+    }
+}
+
 impl fmt::Debug for ScrapeEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sources: Vec<_> = self.slots.iter().skip(1).map(|slot| slot.name()).collect();
@@ -209,10 +228,15 @@ impl fmt::Debug for ScrapeEngine {
 }
 
 /// Builds a [`ScrapeEngine`].
+///
+/// A clone builds an engine that shares the sources added so far, and what is known of how they
+/// fare: a new engine that adds other sources to them can take the place of one that runs.
+#[derive(Clone)]
 #[must_use]
 pub struct ScrapeEngineBuilder {
     registry: Registry,
-    slots: Vec<Slot>,
+    slots: Vec<Arc<Slot>>,
+    labels: Vec<Label>,
     on_error: OnError,
     self_metrics: SelfMetrics,
 }
@@ -222,7 +246,7 @@ impl ScrapeEngineBuilder {
     /// [`ScrapeContext`](super::ScrapeContext) to a future.
     pub fn source<M>(mut self, name: impl Into<String>, source: impl IntoSource<M>) -> Self {
         let work = Work::source(source.into_source());
-        self.slots.push(Slot::new(name.into(), work));
+        self.slots.push(Arc::new(Slot::new(name.into(), work)));
         self
     }
 
@@ -231,7 +255,14 @@ impl ScrapeEngineBuilder {
     /// A run that has started cannot be stopped. One that is late goes on unseen, and the collector
     /// is not asked again before it ends.
     pub fn collector(mut self, name: impl Into<String>, collector: impl Collector) -> Self {
-        self.slots.push(Slot::new(name.into(), Work::collector(collector)));
+        self.slots.push(Arc::new(Slot::new(name.into(), Work::collector(collector))));
+        self
+    }
+
+    /// Adds a label to every metric that has none of this name, except for the engine's own; by
+    /// default there is none.
+    pub fn label(mut self, name: LabelName, value: impl Into<String>) -> Self {
+        self.labels.push(Label { name, value: value.into().into() });
         self
     }
 
@@ -267,15 +298,15 @@ impl ScrapeEngineBuilder {
     }
 
     fn finish(self) -> ScrapeEngine {
-        let Self { registry, slots, on_error, self_metrics } = self;
-        let slots = slots.into_iter().map(Arc::new).collect();
-        ScrapeEngine { registry, slots, on_error, self_metrics }
+        let Self { registry, slots, labels, on_error, self_metrics } = self;
+        let (slots, labels) = (slots.into(), labels.into());
+        ScrapeEngine { registry, slots, labels, on_error, self_metrics }
     }
 }
 
 impl fmt::Debug for ScrapeEngineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources: Vec<_> = self.slots.iter().skip(1).map(Slot::name).collect();
+        let sources: Vec<_> = self.slots.iter().skip(1).map(|slot| slot.name()).collect();
         f.debug_struct("ScrapeEngineBuilder").field("sources", &sources).finish_non_exhaustive()
     }
 }
