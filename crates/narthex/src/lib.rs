@@ -71,6 +71,7 @@
 //! | `testing` | | [`testing`]: assertions for tests of your own metrics |
 //! | `push` | | [`push`]: tokio, hyper |
 //! | `exporter` | | [`exporter`], and with it `http` and `process`: clap, toml, tracing |
+//! | `config` | | `Exporter::from_config`, and with it `exporter`: an HTTP client, rustls |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use narthex_core::*;

@@ -3,6 +3,7 @@
 mod check;
 mod configured;
 mod convert;
+mod documented;
 mod endpoints;
 mod fetch;
 mod hostile;

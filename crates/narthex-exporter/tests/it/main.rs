@@ -2,5 +2,7 @@
 
 mod client;
 mod exporter;
+#[cfg(feature = "config")]
+mod from_config;
 mod program;
 mod settings_type;
