@@ -56,7 +56,7 @@ pub struct Exporter {
     routes: Vec<AddRoute>,
     startup: Vec<Hook>,
     shutdown: Vec<Hook>,
-    reload: Option<(Sources, Load)>,
+    reload: Vec<(Sources, Load)>,
 }
 
 /// Adds an endpoint whose type is known no more.
@@ -76,7 +76,7 @@ impl Exporter {
             routes: Vec::new(),
             startup: Vec::new(),
             shutdown: Vec::new(),
-            reload: None,
+            reload: Vec::new(),
         }
     }
 
@@ -133,7 +133,7 @@ impl Exporter {
     /// What `load` returns takes the place of what it returned before at once and as a whole: a
     /// scrape sees the one or the other. Where it fails, what was there stays. Everything else
     /// about the exporter stays as it is until the next start. `load` runs where blocking does no
-    /// harm.
+    /// harm. Called several times, this adds several parts, which are made anew together.
     ///
     /// | family | type | meaning |
     /// |---|---|---|
@@ -143,7 +143,7 @@ impl Exporter {
     where
         F: Fn() -> Result<Sources, BoxError> + Send + Sync + 'static,
     {
-        self.reload = Some((sources, Box::new(load)));
+        self.reload.push((sources, Box::new(load)));
         self
     }
 
@@ -263,11 +263,9 @@ impl Exporter {
             true => SelfMetrics::Off,
             false => SelfMetrics::On,
         };
-        let scraped = match self.reload {
-            Some((sources, load)) => {
-                Scraped::Reloadable(Reloader::new(engine, sources, load, self_metrics)?)
-            }
-            None => Scraped::Fixed(engine.build()?),
+        let scraped = match self.reload.is_empty() {
+            true => Scraped::Fixed(engine.build()?),
+            false => Scraped::Reloadable(Reloader::new(engine, self.reload, self_metrics)?),
         };
         let service = match self_metrics {
             SelfMetrics::Off => MetricsService::new(scraped.clone()).without_self_metrics(),

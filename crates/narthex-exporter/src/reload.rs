@@ -99,6 +99,13 @@ impl Sources {
         self
     }
 
+    /// Takes over what others have.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.names.append(&mut others.names);
+        self.add.append(&mut others.add);
+        self.files.append(&mut others.files);
+    }
+
     fn build(self, base: &ScrapeEngineBuilder) -> Result<ScrapeEngine, SourceNameError> {
         self.add.into_iter().fold(base.clone(), |engine, add| add(engine)).build()
     }
@@ -163,7 +170,7 @@ impl Gather for Scraped {
 pub(crate) struct Reloader {
     /// With the sources that stay.
     base: ScrapeEngineBuilder,
-    load: Load,
+    loads: Vec<Load>,
     current: RwLock<Current>,
     /// What the files were like when they were last read. Held while they are read, so that reloads
     /// come one after the other.
@@ -191,16 +198,21 @@ const PERIOD: Duration = Duration::from_secs(1);
 impl Reloader {
     pub(crate) fn new(
         base: ScrapeEngineBuilder,
-        mut sources: Sources,
-        load: Load,
+        parts: Vec<(Sources, Load)>,
         self_metrics: SelfMetrics,
     ) -> Result<Arc<Self>, SourceNameError> {
+        let mut sources = Sources::new();
+        let mut loads = Vec::with_capacity(parts.len());
+        for (part, load) in parts {
+            sources.append(part);
+            loads.push(load);
+        }
         let stamps = Mutex::new(Stamps::of(std::mem::take(&mut sources.files)));
         let engine = sources.build(&base)?;
         let since = SystemTime::now();
         let current = Current { engine, is_started: false, is_last_good: true, since };
         let current = RwLock::new(current);
-        Ok(Arc::new(Self { base, load, current, stamps, self_metrics }))
+        Ok(Arc::new(Self { base, loads, current, stamps, self_metrics }))
     }
 
     fn start(&self) {
@@ -226,10 +238,7 @@ impl Reloader {
         let mut stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
         // Before they are read: what changes meanwhile is a change.
         stamps.take();
-        let loaded = (self.load)().and_then(|mut sources| {
-            let files = std::mem::take(&mut sources.files);
-            Ok((sources.build(&self.base)?, files))
-        });
+        let loaded = self.load();
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let outcome = match loaded {
             Ok((engine, files)) => {
@@ -254,6 +263,16 @@ impl Reloader {
             Err(error) => log_refusal(cause, &**error),
         }
         outcome
+    }
+
+    /// A new engine, and the files that it depends on.
+    fn load(&self) -> Result<(ScrapeEngine, BTreeSet<PathBuf>), BoxError> {
+        let mut sources = Sources::new();
+        for load in &self.loads {
+            sources.append(load()?);
+        }
+        let files = std::mem::take(&mut sources.files);
+        Ok((sources.build(&self.base)?, files))
     }
 
     /// Reloads for each hangup, and when the files change, as long as it is polled.

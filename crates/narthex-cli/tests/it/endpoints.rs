@@ -346,6 +346,19 @@ fn a_list_has_as_many_series_as_are_allowed() {
 }
 
 #[test]
+fn a_long_label_does_not_make_a_long_page() {
+    let answer = format!(r#"{{"a": [{}1], "name": "{}"}}"#, "1,".repeat(999), "x".repeat(100_000));
+    let endpoint = Endpoint::json(answer).unwrap();
+    let narthex = run(&file(&endpoint.url("/"), "json_labels = { name = 'name' }"));
+    let page = narthex.page();
+    assert!(page.text.len() < 20_000, "{}", page.text.len());
+    let labels = [("endpoint", "e"), ("metric", "m")];
+    assert_eq!(page.value("narthex_json_skipped_values_total", &labels), Some(1000.0));
+    let reason = "label `name`: `name` has more than 1024 bytes";
+    assert!(narthex.process.stderr().contains(reason), "{}", narthex.process.stderr());
+}
+
+#[test]
 fn c15_concurrent_scrapes_ask_a_cached_endpoint_once() {
     let scrapes = 5;
     let (open, gate) = std::sync::mpsc::channel::<()>();

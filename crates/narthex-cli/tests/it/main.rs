@@ -6,6 +6,7 @@ mod convert;
 mod documented;
 mod endpoints;
 mod fetch;
+mod figures;
 mod hostile;
 mod labels;
 mod lifecycle;

@@ -47,6 +47,8 @@ fn settings() -> Settings {
 struct Start {
     dotenv: Option<&'static str>,
     toml: Option<&'static str>,
+    /// The file `other.txt`.
+    other: Option<&'static str>,
     environment: Vec<(&'static str, &'static str)>,
     arguments: &'static str,
 }
@@ -61,6 +63,7 @@ impl Start {
         };
         write(".env", self.dotenv);
         write("thermo.toml", self.toml);
+        write("other.txt", self.other);
         let mut arguments = vec!["thermo"];
         arguments.extend(self.arguments.split_whitespace());
         if self.toml.is_some() {
@@ -358,7 +361,8 @@ fn b12_a_dotenv_file_that_is_named_must_exist() {
 fn b13_flag_goes_before_environment_before_dotenv_before_file_before_default() {
     let start = |flag, environment: &[_], dotenv, toml| {
         let arguments = if flag { "-p 1" } else { "" };
-        let start = Start { arguments, environment: environment.to_vec(), dotenv, toml };
+        let start =
+            Start { arguments, environment: environment.to_vec(), dotenv, toml, other: None };
         start.value(port)
     };
     let (environment, dotenv, toml) =
@@ -610,4 +614,122 @@ fn the_options_of_one_subcommand_can_be_set_from_outside() {
 fn files_need_settings_to_be_read() {
     let error = Cli::try_parse_from(["thermo", "--device=d", "--config=x.toml"]).unwrap_err();
     assert!(error.to_string().contains("does not read its settings"), "{error}");
+}
+
+#[test]
+fn the_value_of_an_own_option_may_lie_in_a_file() {
+    let password = |cli: &Cli| cli.password.clone().unwrap_or_default();
+    let from_file = |toml, other| Start { toml: Some(toml), other, ..Start::default() };
+    let key = "password_file = 'other.txt'";
+    assert_eq!(from_file(key, Some("pass word\n")).value(password), "pass word");
+    assert_eq!(from_file(key, Some("pass\r\n")).value(password), "pass");
+    assert_eq!(from_file(key, Some("pass\n\n")).value(password), "pass\n");
+    // What is in it is not told.
+    assert_eq!(
+        from_file(key, Some("abc")).value(password),
+        "thermo.toml:1: password_file: invalid value"
+    );
+    assert_eq!(
+        from_file(key, None).value(password),
+        "thermo.toml:1: password_file: `other.txt` cannot be read: No such file or directory (os \
+         error 2)"
+    );
+    assert_eq!(
+        from_file("password = 'abcd'\npassword_file = 'other.txt'", Some("")).value(password),
+        "thermo.toml:2: password_file: `password` sets the same, and only one can be given"
+    );
+    assert_eq!(
+        from_file("password_file = 1", None).value(password),
+        "thermo.toml:1: password_file: wrong type: expected the path of a file, a string"
+    );
+    // A number does not lie in a file.
+    let error = from_file("port_file = 'other.txt'", Some("1")).value(port);
+    assert_eq!(error, "thermo.toml:1: unknown key `port_file`; did you mean `port`?");
+}
+
+#[test]
+fn strings_in_the_file_refer_to_the_environment() {
+    let start = |toml| Start {
+        toml: Some(toml),
+        environment: vec![("NAME", "ann"), ("NUMBER", "4242")],
+        ..Start::default()
+    };
+    let user = |cli: &Cli| cli.user.clone().unwrap_or_default();
+    assert_eq!(start("user = '${NAME}@${NONE:-home}'").value(user), "ann@home");
+    assert_eq!(start("user = '$${NAME}'").value(user), "${NAME}");
+    assert_eq!(start("port = '${NUMBER}'").value(port), "4242");
+    assert_eq!(start("host = ['${NAME}', 'b']").value(hosts), "ann b");
+    assert_eq!(
+        start("port = '${NAME}'").value(port),
+        "thermo.toml:1: port: invalid value 'ann': invalid digit found in string"
+    );
+    assert_eq!(
+        start("\nuser = '${NONE}'").value(user),
+        "thermo.toml:2: user: environment variable NONE is not set"
+    );
+    let labels = |cli: &Cli| {
+        let file = cli.web.config.as_ref().expect("it was given");
+        file.section::<BTreeMap<String, String>>("labels").expect("it is there")["zone"].clone()
+    };
+    assert_eq!(start("[labels]\nzone = '${NAME}'").value(labels), "ann");
+}
+
+#[test]
+fn a_string_is_a_number_only_under_the_names_of_others() {
+    assert_eq!(toml("listen_port = '1234'").value(port), "1234");
+    assert_eq!(
+        toml("port = '1234'").value(port),
+        "thermo.toml:1: port: wrong type: expected an integer, found a string"
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let start = Start {
+        dotenv: Some("THERMO_SUM=perhaps"),
+        toml: Some("prot = 1\nverbose = 'x'\n[labels]\nzone = 1"),
+        environment: vec![("THERMO_PORT", "x"), ("THERMO_PASSWORD", "abc")],
+        ..Start::default()
+    };
+    assert_eq!(
+        start.run().unwrap_err().split("; ").collect::<Vec<_>>(),
+        [
+            "thermo.toml:1: unknown key `prot`",
+            "did you mean `port`?",
+            "thermo.toml:2: verbose: wrong type: expected an integer, found a string",
+            "thermo.toml:4: labels.zone: invalid type: integer `1`, expected a string",
+            "environment variable THERMO_PASSWORD: invalid value",
+            "environment variable THERMO_PORT: invalid value 'x': invalid digit found in string",
+            ".env:1: THERMO_SUM: invalid value 'perhaps': expected 1/0, true/false, t/f, yes/no, \
+             y/n or on/off",
+        ]
+    );
+    let broken = toml("a = \nb = 1\nc = \n").value(port);
+    assert!(broken.contains("thermo.toml:1: ") && broken.contains("thermo.toml:3: "), "{broken}");
+}
+
+#[test]
+fn settings_are_printed_with_their_sources_and_without_secrets() {
+    let start = Start {
+        dotenv: Some("THERMO_USER=ann"),
+        toml: Some("realm = 'home'\nport = 1\npassword = 's3cret'\n[labels]\nzone = 'a'"),
+        environment: vec![("THERMO_PORT", "2")],
+        arguments: "--config.print -vv",
+        ..Start::default()
+    };
+    let page = start.run().unwrap_err();
+    for line in [
+        "device = \"d\"  # command line",
+        "password = \"<hidden>\"  # thermo.toml:3: password",
+        "user = \"ann\"  # .env:1: THERMO_USER",
+        "realm = \"home\"  # thermo.toml:1: realm",
+        "port = 2  # environment variable THERMO_PORT",
+        "sum = true  # default",
+        "host = [\"localhost\"]  # default",
+        "[labels]  # thermo.toml:4",
+        "zone = \"a\"",
+    ] {
+        assert!(page.lines().any(|found| found == line), "`{line}` is not in {page}");
+    }
+    assert!(!page.contains("s3cret"), "{page}");
 }

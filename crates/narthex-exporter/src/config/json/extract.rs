@@ -6,7 +6,11 @@ use narthex_model::{FamilyBuilder, MetricFamily, MetricType, Number};
 use serde_json::Value;
 
 use super::path::{Found, JsonPath};
-use super::{Endpoint, INDEX, JsonMetric, Strings, Within};
+use super::{Endpoint, INDEX, JsonLabel, JsonMetric, Strings, Within};
+
+/// How long the value of a label may be. It is on the page as often as there are series, so that one
+/// long text in an answer could make a page of gigabytes.
+const MOST_LABEL_BYTES: usize = 1024;
 
 /// What an answer comes down to.
 #[derive(Default)]
@@ -142,26 +146,20 @@ impl JsonMetric {
     }
 
     fn label_values(&self, answer: &Value, item: &Value) -> Result<Vec<String>, String> {
-        let value = |label: &super::JsonLabel| {
+        let value = |label: &JsonLabel| {
             let within = match label.within {
                 Within::Answer => answer,
                 Within::Item => item,
             };
-            let name = &label.name;
-            match label.path.find(within) {
-                Found::One(value) => label_text(value)
-                    .ok_or_else(|| format!("label `{name}`: {}", is_a(&label.path, value))),
+            let value = match label.path.find(within) {
+                Found::One(value) => label_text(&label.path, value),
                 Found::Many(values) => match *values {
-                    [value] => label_text(value)
-                        .ok_or_else(|| format!("label `{name}`: {}", is_a(&label.path, value))),
-                    _ => Err(format!(
-                        "label `{name}`: `{}` has {} values",
-                        label.path.as_str(),
-                        values.len()
-                    )),
+                    [value] => label_text(&label.path, value),
+                    _ => Err(format!("`{}` has {} values", label.path.as_str(), values.len())),
                 },
-                Found::Nothing => Err(format!("label `{name}`: {}", missing(&label.path))),
-            }
+                Found::Nothing => Err(missing(&label.path)),
+            };
+            value.map_err(|reason| format!("label `{}`: {reason}", label.name))
         };
         self.json_labels.iter().map(value).collect()
     }
@@ -214,11 +212,15 @@ fn parsed(text: &str) -> Option<Number> {
     }
 }
 
-fn label_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+fn label_text(path: &JsonPath, value: &Value) -> Result<String, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return Err(is_a(path, value)),
+    };
+    match text.len() > MOST_LABEL_BYTES {
+        true => Err(format!("`{}` has more than {MOST_LABEL_BYTES} bytes", path.as_str())),
+        false => Ok(text),
     }
 }
 
@@ -237,6 +239,3 @@ fn is_a(path: &JsonPath, value: &Value) -> String {
     };
     format!("`{}` is {kind}", path.as_str())
 }
-
-#[cfg(test)]
-mod tests;

@@ -92,7 +92,7 @@ impl JsonSource {
             read(&self.endpoint, &body)
         } else {
             let endpoint = self.endpoint.clone();
-            spawn_blocking(move || read(&endpoint, &body)).await.expect("reading does not panic")
+            spawn_blocking(move || read(&endpoint, &body)).await.expect("nothing in it panics")
         };
         let mut extract = extract?;
         let skipped = self.note(&extract.skipped);
