@@ -157,3 +157,6 @@ fn read(endpoint: &Endpoint, body: &Bytes) -> Result<Extract, FetchError> {
         .map_err(|error| FetchError::not_json(&endpoint.plan, &error))?;
     Ok(Extract::new(endpoint, &answer))
 }
+
+#[cfg(test)]
+mod tests;
