@@ -60,6 +60,7 @@ impl Drop for Running {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 fn verdict(what: &str, value: f64, limit: f64, unit: &str) {
     let verdict = if value < limit { "PASS" } else { "FAIL" };
     println!("| {what} | {value:.1} {unit} | {limit} {unit} | {verdict} |");

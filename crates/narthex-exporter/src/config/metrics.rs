@@ -67,7 +67,8 @@ fn metric(
         Some((span, value)) => table.check(&span, value)?,
         None => Number::Unsigned(0),
     };
-    if metric_type == MetricType::Counter && !(value.as_f64() >= 0.0) {
+    let is_total = value.as_f64() >= 0.0;
+    if metric_type == MetricType::Counter && !is_total {
         let span = table.span();
         table.fail(&span, "`value` of a counter must be zero or more");
         return None;

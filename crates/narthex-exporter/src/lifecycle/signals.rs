@@ -113,7 +113,8 @@ mod unix {
 
         pub(crate) async fn next(&mut self) {
             if self.0.recv().await.is_none() {
-                std::future::pending().await
+                // The signals end with the runtime, and this future with it.
+                std::future::pending::<()>().await;
             }
         }
     }
@@ -151,7 +152,7 @@ mod other {
         }
 
         pub(crate) async fn next(&mut self) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use narthex_http::{Gather, MetricsService, ScrapeRequest, Server, WebConfig};
+use narthex_http::{Gather, MetricsService, GatherError, ScrapeRequest, Server, WebConfig};
 use narthex_model::{MetricFamily, Scrape};
 
 /// What the server is told, in the environment of its process.
@@ -109,8 +109,8 @@ impl Drop for ServerProcess {
 struct Fixed(Scrape);
 
 impl Gather for Fixed {
-    async fn gather(&self, _: ScrapeRequest) -> Scrape {
-        self.0.clone()
+    async fn gather(&self, _: ScrapeRequest) -> Result<Scrape, GatherError> {
+        Ok(self.0.clone())
     }
 }
 
