@@ -355,7 +355,7 @@ impl Settings {
             Some(name) => matches.subcommand_matches(name).unwrap_or(&matches),
             None => &matches,
         };
-        if own.try_get_one::<bool>(CONFIG_PRINT).ok().flatten() == Some(&true) {
+        if is_print(own) {
             let names: Vec<_> = self.sections.iter().map(|reader| &*reader.name).collect();
             let page = print::page(&settings, own, &choice.origins, document.as_ref(), &names)?;
             return Err(SettingsError::answer(page));
@@ -404,6 +404,10 @@ pub(crate) fn report_valid() -> ExitCode {
     // Who closed the pipe reads the exit code alone.
     let _ = writeln!(std::io::stdout(), "settings are valid");
     ExitCode::SUCCESS
+}
+
+fn is_print(matches: &ArgMatches) -> bool {
+    matches.try_get_one(CONFIG_PRINT).is_ok_and(|print| print == Some(&true))
 }
 
 fn is_absent(error: &std::io::Error) -> bool {
