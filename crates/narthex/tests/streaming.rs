@@ -76,7 +76,7 @@ fn of_all_kinds(series: usize) -> Registry {
 
 #[test]
 fn a_streamed_page_is_that_of_the_gathered_scrape() {
-    for series in [0, 1, 15, 16, 17, 1500, 20_000] {
+    for series in [0, 1, 3, 4, 5, 600, 20_000] {
         let registry = of_all_kinds(series);
         let scrape = registry.gather();
         for format in FORMATS {
