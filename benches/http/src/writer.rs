@@ -24,11 +24,11 @@ pub(crate) fn run(
     time: Duration,
     scraped: Option<SocketAddr>,
 ) -> Run {
-    let stop = AtomicBool::new(false);
+    let stop = &AtomicBool::new(false);
     let sets: Vec<_> = (0..SERIES).map(labels).collect();
     thread::scope(|scope| {
         let scraper = scraped.map(|address| {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 let mut client = Client::connect(address);
                 let mut scrapes = 0;
                 while !stop.load(Ordering::Relaxed) {
