@@ -414,14 +414,15 @@ impl Core {
     }
 
     async fn page(&self, ask: &Ask) -> Result<Reader, Refusal> {
-        let pages = self.pages.of(&ask.variant)?;
         // Known before the gather: no page could be made of it.
-        if let Some(answer) = pages.answer_if_all_are_read(ask.until) {
+        let known = self.pages.known(&ask.variant);
+        if let Some(answer) = known.and_then(|pages| pages.answer_if_all_are_read(ask.until)) {
             return answer;
         }
         let flight = self.flights.join(&ask.variant.selection, ask.deadline)?;
         let gathered = flight.landed().await?;
-        pages.page(gathered, ask.until).await
+        // Only now, so that those who wait for a gather keep no filtered page from others.
+        self.pages.of(&ask.variant)?.page(gathered, ask.until).await
     }
 }
 

@@ -47,6 +47,13 @@ impl AllPages {
         Self { all: Mutex::default(), metrics }
     }
 
+    /// The pages of a variant that was asked for before.
+    pub(super) fn known(&self, variant: &Variant) -> Option<Pages> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().find(|(known, _)| known == variant).map(|(_, pages)| pages.clone())
+    }
+
+    /// The pages of a variant; `Busy` where too many partial ones are being read.
     pub(super) fn of(&self, variant: &Variant) -> Result<Pages, Refusal> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.iter().position(|(known, _)| known == variant) {

@@ -484,6 +484,26 @@ async fn filtered_pages_are_read_at_the_same_time_within_a_bound() {
     assert_eq!(ask_uri(&service, "/metrics?zone=b").await.0, StatusCode::OK);
 }
 
+#[tokio::test]
+async fn scrapes_that_wait_for_a_gather_keep_no_filtered_page_from_others() {
+    let gate = Gated::new();
+    let service = MetricsService::new(gate.clone()).without_self_metrics();
+    let mut waiting: Vec<_> = (0..20)
+        .map(|at| {
+            let uri = format!("/metrics?name[]=gather_number&zone=&zone={at}");
+            service.clone().call(Request::get(uri).body(()).unwrap())
+        })
+        .collect();
+    assert!(waiting.iter_mut().all(|scrape| poll(scrape).is_pending()));
+    gate.let_pass(1);
+    for scrape in waiting {
+        let response = scrape.await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(samples(std::str::from_utf8(&bytes(response).await).unwrap()).len(), 1);
+    }
+    assert_eq!(gate.begun(), 1, "filters share a gather");
+}
+
 #[tokio::test(start_paused = true)]
 async fn gathers_in_flight_are_limited_and_the_refused_are_told_when_to_come_again() {
     let gate = Gated::new();
