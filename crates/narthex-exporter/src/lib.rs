@@ -58,7 +58,7 @@ pub use error::ExporterError;
 pub use exporter::Exporter;
 pub use lifecycle::{ExporterHandle, StopSignal};
 pub use logging::{LogFormat, LogLevel, LoggingError, init_logging};
-pub use narthex_http::{BoxError, Readiness, ScrapeContext, Source};
+pub use narthex_http::{BoxError, Cached, OnError, Readiness, ScrapeContext, Source};
 pub use reload::Sources;
 pub use run::{main, run};
 pub use settings::{ConfigFile, Section, Settings, SettingsError};

@@ -1,10 +1,11 @@
 //! An exporter in a program with a runtime of its own.
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use narthex_core::Registry;
-use narthex_exporter::{Exporter, ExporterError, ExporterHandle, ScrapeContext, WebArgs};
+use narthex_exporter::{Cached, Exporter, ExporterError, ExporterHandle, ScrapeContext, WebArgs};
 
 use crate::client::{body, get};
 
@@ -83,6 +84,23 @@ async fn own_routes_are_served_beside_the_metrics() {
         .await
         .unwrap();
     assert_eq!(events.all(), [""]);
+}
+
+#[tokio::test]
+async fn background_sources_run_before_anybody_scrapes() {
+    let started = Arc::new(OnceLock::<ExporterHandle>::new());
+    let seen = started.clone();
+    let source = move |_: ScrapeContext| {
+        let started = seen.clone();
+        // Nothing else ends this exporter.
+        async move { started.get().expect("startup hooks ran before").shutdown() }
+    };
+    exporter()
+        .source("background", Cached::background(source, Duration::from_secs(3_600)))
+        .on_startup(async move |handle| started.set(handle).map_err(|_| "started twice".into()))
+        .run()
+        .await
+        .unwrap();
 }
 
 /// The error and its cause, if there is one.

@@ -131,13 +131,16 @@ impl Landing<'_> {
     }
 
     fn about(&self, page: &mut String) -> fmt::Result {
+        let running_for = match self.running_for.as_secs() {
+            0..60 => "less than a minute".to_owned(),
+            _ => Span(self.running_for).to_string(),
+        };
         let state = if self.state == "ready" { "good" } else { "bad" };
         writeln!(
             page,
             "<h2>About</h2>\n<dl>\n<dt>State</dt><dd class=\"{state}\">{}</dd>\n\
-             <dt>Running for</dt><dd>{}</dd>",
+             <dt>Running for</dt><dd>{running_for}</dd>",
             self.state,
-            Span(self.running_for)
         )?;
         for (name, value) in self.details {
             writeln!(page, "<dt>{}</dt><dd>{}</dd>", Escaped(name), Escaped(value))?;

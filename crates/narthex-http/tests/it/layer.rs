@@ -259,6 +259,19 @@ async fn a33_methods_and_paths_of_a_clients_invention_make_no_series() {
 }
 
 #[tokio::test]
+async fn a36_an_upgrade_is_a_request_like_any_other() {
+    let mut rig = rig(does(|| {
+        let mut response = Response::new(parts(&[None]));
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        ready(Ok(response))
+    }));
+    let request = Request::get("/socket").header("upgrade", "websocket").body(()).unwrap();
+    drop(rig.call(request).await.unwrap());
+    rig.check("http_requests_total", &[("GET unmatched 101", 1.0)]);
+    rig.check("http_requests_in_flight", &[("GET unmatched", 0.0)]);
+}
+
+#[tokio::test]
 async fn a34_statuses_can_be_grouped() {
     let mut rig = rig_with(
         does(|| {

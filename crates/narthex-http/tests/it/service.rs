@@ -426,6 +426,21 @@ async fn b26_c10_the_query_chooses_sources_families_and_series() {
 }
 
 #[tokio::test]
+async fn c11_a_source_returns_a_list_that_labels_filter() {
+    let list = |_: narthex_http::ScrapeContext| async move {
+        let family = |name: &str| MetricFamily::gauge(name, "A gauge.").label_names(["zone"]);
+        let both =
+            ["one", "two"].map(|name| family(name).sample(["a"], 1_u64).sample(["b"], 2_u64));
+        both.into_iter().map(|family| family.build()).collect::<Result<Vec<_>, _>>()
+    };
+    let engine = narthex_http::ScrapeEngine::builder(Registry::new()).source("list", list);
+    let engine = engine.without_self_metrics().build().unwrap();
+    let service = MetricsService::new(engine).without_self_metrics();
+    let (_, page) = ask_uri(&service, "/metrics?zone=b").await;
+    assert_eq!(samples(&page), ["one{zone=\"b\"} 2", "two{zone=\"b\"} 2"]);
+}
+
+#[tokio::test]
 async fn c10_a_malformed_query_is_refused_with_the_reason_and_counted() {
     let service = MetricsService::new(engine());
     for (query, reason) in [

@@ -81,6 +81,20 @@ async fn b25_only_get_and_head_are_allowed_and_paths_are_exact() {
 }
 
 #[tokio::test]
+async fn c09_the_page_says_its_version_and_there_is_more_than_one_way_to_read_it() {
+    let running = serve(site()).await;
+    let addr = running.local_addrs()[0];
+    let plain = get(addr, "/metrics").await;
+    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let zipped = request(addr, "GET", "/metrics", "Accept-Encoding: gzip\r\n").await;
+    assert_eq!(zipped.header("content-encoding"), Some("gzip"));
+    let wanted = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+    let open_metrics = request(addr, "GET", "/metrics", wanted).await;
+    assert!(open_metrics.text().ends_with("# EOF\n"), "{}", open_metrics.text());
+    assert_eq!(get(addr, "/").await.status, 200);
+}
+
+#[tokio::test]
 async fn b05_the_metrics_may_be_anywhere() {
     let running = serve(site().metrics_path("/a/b").unwrap()).await;
     let addr = running.local_addrs()[0];
