@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use narthex_http::{Gather, MetricsService, GatherError, ScrapeRequest, Server, WebConfig};
+use narthex_http::{Gather, GatherError, MetricsService, ScrapeRequest, Server, WebConfig};
 use narthex_model::{MetricFamily, Scrape};
 
 /// What the server is told, in the environment of its process.

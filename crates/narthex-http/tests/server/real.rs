@@ -125,7 +125,9 @@ async fn real_prometheus_scrapes_over_tls_with_certificate_and_password() {
     );
     let addr = house.addr;
     let scraped = tokio::task::spawn_blocking(move || {
-        let Some(prometheus) = Prometheus::start_scraping(addr, "/metrics", &scrape) else { return };
+        let Some(prometheus) = Prometheus::start_scraping(addr, "/metrics", &scrape) else {
+            return;
+        };
         prometheus.wait_until_up();
         prometheus.wait_for("narthex_scrapes_total{code=\"200\"}", |count| count >= 2.0);
         assert_eq!(prometheus.complaints(), [""; 0]);
