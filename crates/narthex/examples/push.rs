@@ -4,6 +4,7 @@
 //! cargo run --example push --features push -- http://localhost:9091
 //! ```
 
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use narthex::{Counter, Gauge, Histogram, Pusher, Registry};
@@ -27,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // In an async program: `pusher.push(&registry.gather()).await?`.
     let pusher = Pusher::new(gateway, "nightly_backup").grouping("instance", "db1").blocking()?;
-    pusher.push(&registry.gather())?;
-    println!("pushed");
+    let pushed = pusher.push(&registry.gather())?;
+    writeln!(std::io::stdout(), "pushed: {}", pushed.status())?;
     Ok(())
 }

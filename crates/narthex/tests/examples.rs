@@ -122,7 +122,7 @@ fn a44_the_latency_example_has_exemplars_where_the_format_has() {
 fn real_a44_the_push_example_pushes() {
     let Some(gateway) = Pushgateway::start() else { return };
     let output = example("push").arg(gateway.url()).output().expect("it runs");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "pushed\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "pushed: 200 OK\n");
     let page = gateway.page();
     let group = "instance=\"db1\",job=\"nightly_backup\"";
     assert_eq!(value(&page, &format!("backup_files_total{{{group}}}")), 3.0);
