@@ -4,6 +4,7 @@
 //! - [`Site`] is what an exporter needs around it: landing page, health endpoints, own routes.
 //! - [`Server`] serves a site over HTTP/1, bounded in time and memory whoever connects.
 //! - [`MetricsLayer`] measures the requests of any tower or hyper service.
+//! - With the feature `tls`, a `WebConfig` adds TLS and authentication to it.
 //! - [`Gather`] is what all of them serve: a registry, or the scrape engine of this crate.
 //!
 //! ```

@@ -19,6 +19,9 @@ pub(crate) fn hash(password: &str) -> String {
     bcrypt::hash(password, 4).unwrap()
 }
 
+/// The header that a site has where it is given no name.
+const SERVER: &str = concat!("narthex-http/", env!("CARGO_PKG_VERSION"));
+
 /// An endpoint that answers whoever gets there.
 #[derive(Clone)]
 struct Own;
@@ -107,6 +110,8 @@ async fn everything_but_health_needs_credentials() {
             assert_eq!(reply.status, 401, "{path} {headers:?}");
             assert_eq!(reply.body, *reason, "{path} {headers:?}");
             assert_eq!(reply.header("www-authenticate"), ["Basic realm=\"metrics\""]);
+            // Row B24: on every response, errors included.
+            assert_eq!(reply.header("server"), [SERVER]);
         }
         assert_ne!(get(addr, path, &good).await.status, 401, "{path}");
     }
@@ -234,6 +239,22 @@ async fn tokens_and_users_go_together() {
     let reply = get(addr, "/own", "").await;
     let challenges = ["Basic realm=\"metrics\"", "Bearer realm=\"metrics\""];
     assert_eq!(reply.header("www-authenticate"), challenges);
+}
+
+#[tokio::test]
+async fn a_file_with_secrets_that_all_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    for (text, is_secret) in [
+        (format!("basic_auth_users: {{me: {}}}\n", hash("right")), true),
+        ("http_server_config: {headers: {X-Frame-Options: deny}}\n".to_owned(), false),
+    ] {
+        let path = folder.write("web.yml", text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let (logs, _guard) = crate::logs::Logs::capture();
+        WebConfig::new().file(&path).check().unwrap();
+        assert_eq!(logs.lines("can be read by every user").len(), usize::from(is_secret));
+    }
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn a_slow_head_is_cut_below_tls_too() {
 }
 
 #[tokio::test]
-async fn only_the_versions_asked_for_are_spoken() {
+async fn a29_only_what_the_file_asks_for_is_spoken() {
     let (authority, folder) = (Authority::new("ca"), Folder::new());
     folder.write_identity("server", &authority.server());
     let file = |versions: &str| {

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{SupportedCipherSuite, SupportedProtocolVersion, versi
 
 use super::credentials::BcryptHash;
 use super::error::{Place, WebConfigError};
-use super::files::Files;
+use super::files::{Files, tell_if_open_to_all};
 use super::rate::Rate;
 use super::tls::{ClientAuth, Pem, TlsSettings};
 
@@ -30,7 +30,7 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn read(path: &Path, files: &mut Files) -> Result<Self, WebConfigError> {
-        let content = files.read_secret(path)?;
+        let content = files.read(path)?;
         let text = std::str::from_utf8(&content).map_err(|error| {
             let before = &content[..error.valid_up_to()];
             let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -39,7 +39,12 @@ impl Document {
         })?;
         let file: Option<File> = serde_saphyr::from_str_with_options(text, options())
             .map_err(|error| syntax_error(path, &error))?;
-        file.unwrap_or_default().check(path)
+        let document = file.unwrap_or_default().check(path)?;
+        let is_key = |tls: &TlsSettings| matches!(tls.key, Pem::Inline { .. });
+        if !document.users.is_empty() || document.tls.as_ref().is_some_and(is_key) {
+            tell_if_open_to_all(path);
+        }
+        Ok(document)
     }
 }
 

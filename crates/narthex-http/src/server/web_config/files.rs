@@ -28,9 +28,7 @@ impl Files {
 
     /// Reads a file that nobody but the program's own user should be able to read.
     pub(super) fn read_secret(&mut self, path: &Path) -> Result<Vec<u8>, WebConfigError> {
-        if is_open_to_all(path) {
-            tracing::warn!(path = %path.display(), "a file with secrets can be read by every user");
-        }
+        tell_if_open_to_all(path);
         self.read(path)
     }
 
@@ -39,6 +37,13 @@ impl Files {
             let now = read(path).ok().map(|content| digest(&content));
             now != *known
         })
+    }
+}
+
+/// Warns of a file with secrets that every user of the machine can read.
+pub(super) fn tell_if_open_to_all(path: &Path) {
+    if is_open_to_all(path) {
+        tracing::warn!(path = %path.display(), "a file with secrets can be read by every user");
     }
 }
 
