@@ -58,7 +58,8 @@ pub(super) async fn run(plan: Plan, mut stop: oneshot::Receiver<()>) -> usize {
             },
         }
     }
-    drop(listeners);
+    // Nobody answers pleas any more, and nobody is to wait for that.
+    drop((listeners, pleas));
     draining.store(true, Ordering::Release);
     drain.send_replace(true);
     connections.drain().await

@@ -1,9 +1,10 @@
 //! The end of a server, and changes under way: G21, G22.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -11,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::certs::{Authority, Folder};
 use crate::child::{Plan, ServerProcess};
-use crate::client::{Trust, exchange};
+use crate::client::Trust;
 use crate::{Size, ms, report, runtime};
 
 fn g21(size: Size) {
@@ -94,6 +95,23 @@ fn g21_what_is_under_way_ends_whole_full() {
     }
 }
 
+/// Asks on a connection that is kept.
+async fn ask_again(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.and_then(|length| length.parse().ok()).unwrap_or(0)];
+    stream.read_exact(&mut body).await?;
+    match head.starts_with("HTTP/1.1 200 ") {
+        true => Ok(()),
+        false => Err(io::Error::other(head)),
+    }
+}
+
 fn g22(size: Size) {
     let (authority, folder) = (Authority::new("ca"), Folder::new());
     folder.write_identity("server", &authority.server());
@@ -121,14 +139,14 @@ fn g22(size: Size) {
         let asking = tokio::spawn(async move {
             let (mut asked, mut failed) = (0_usize, 0_usize);
             let mut kept = asker.connect(addr).await.unwrap();
+            let mut lives = true;
             while !*stopped.borrow() {
                 let reply = asker.get(addr, "/metrics").await;
                 failed += usize::from(!reply.is_ok_and(|reply| reply.status == 200));
                 asked += 1;
+                lives &= ask_again(&mut kept).await.is_ok();
                 sleep(Duration::from_millis(20)).await;
             }
-            // The connection of before has lived through all of it.
-            let lives = exchange(&mut kept, "/metrics", "").await.is_ok();
             (asked, failed, lives)
         });
         let served = async || {
