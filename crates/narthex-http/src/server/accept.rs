@@ -58,8 +58,7 @@ pub(super) async fn run(plan: Plan, mut stop: oneshot::Receiver<()>) -> usize {
             },
         }
     }
-    // Nobody answers pleas any more, and nobody is to wait for that.
-    drop((listeners, pleas));
+    drop(listeners);
     draining.store(true, Ordering::Release);
     drain.send_replace(true);
     connections.drain().await
