@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use crate::escaping::Escaping;
-use crate::family::MetricFamily;
+use crate::family::{MergeError, MetricFamily};
 use crate::name::MetricName;
 
 /// What `gather()` returns and every format writes: metric families, sorted by name.
@@ -179,24 +179,49 @@ fn merge_same_names(families: &mut Vec<MetricFamily>, problems: &mut Vec<Problem
         return;
     }
     let mut merged: Vec<MetricFamily> = Vec::with_capacity(families.len());
-    for family in families.drain(..) {
-        let Some(last) = merged.last_mut().filter(|last| last.name() == family.name()) else {
-            merged.push(family);
-            continue;
-        };
-        let name = family.name().clone();
-        match last.merge(&family) {
+    for group in families.chunk_by(|a, b| a.name() == b.name()) {
+        match merge_all(group) {
+            Ok((whole, 0)) => merged.push(whole),
             Ok((whole, dropped)) => {
-                *last = whole;
-                if dropped > 0 {
-                    let fault = Fault::DuplicateSeries { dropped };
-                    problems.push(Problem { family: name, fault });
-                }
+                let fault = Fault::DuplicateSeries { dropped };
+                problems.push(Problem { family: whole.name().clone(), fault });
+                merged.push(whole);
             }
-            Err(_) => problems.push(Problem { family: name, fault: Fault::Unmergeable }),
+            Err(_) => merged.push(merge_those_that_fit(group, problems)),
         }
     }
     *families = merged;
+}
+
+/// All of them as one, and the number of series that were dropped as duplicates.
+///
+/// By halves, so that a series is copied a few times and not once for each family after it: every
+/// endpoint of an exporter may well have a part of the same family.
+fn merge_all(group: &[MetricFamily]) -> Result<(MetricFamily, usize), MergeError> {
+    if let [one] = group {
+        return Ok((one.clone(), 0));
+    }
+    let (left, right) = group.split_at(group.len() / 2);
+    let ((left, in_left), (right, in_right)) = (merge_all(left)?, merge_all(right)?);
+    let (whole, dropped) = left.merge(&right)?;
+    Ok((whole, in_left + in_right + dropped))
+}
+
+/// The first of them with those that can be one family with it.
+fn merge_those_that_fit(group: &[MetricFamily], problems: &mut Vec<Problem>) -> MetricFamily {
+    let mut whole = group[0].clone();
+    for family in &group[1..] {
+        let fault = match whole.merge(family) {
+            Ok((larger, dropped)) => {
+                whole = larger;
+                (dropped > 0).then_some(Fault::DuplicateSeries { dropped })
+            }
+            Err(_) => Some(Fault::Unmergeable),
+        };
+        let family = family.name().clone();
+        problems.extend(fault.map(|fault| Problem { family, fault }));
+    }
+    whole
 }
 
 /// Drops `a.b` beside `a_b`, and what else some escaping scheme gives one name to: the scrapers

@@ -128,16 +128,21 @@ fn the_program_stripped_takes_less_than_15_mb() {
 fn two_hundred_endpoints_take_as_long_as_the_slowest() {
     let count: u64 = 200;
     let slowest = Duration::from_millis(300);
-    let endpoint = Endpoint::start(move |request, stream| {
-        let path = request.split([' ', '/']).nth(2).unwrap();
-        let n: u32 = path.parse().unwrap();
-        thread::sleep(slowest * n / count as u32);
-        respond(stream, "200 OK", "application/json", br#"{"a": 1}"#)
-    })
-    .unwrap();
+    let start = || {
+        let answer = move |request: &str, stream: &mut std::net::TcpStream| {
+            let path = request.split([' ', '/']).nth(2).unwrap();
+            let n: u32 = path.parse().unwrap();
+            thread::sleep(slowest * n / count as u32);
+            respond(stream, "200 OK", "application/json", br#"{"a": 1}"#)
+        };
+        Endpoint::start(answer).unwrap()
+    };
+    // A listener holds 128 connections that wait; the next one would be tried again in a second.
+    let servers: Vec<_> = (0..10).map(|_| start()).collect();
     let toml: String = (1..=count)
-        .map(|n| {
-            let url = endpoint.url(&format!("/{n}"));
+        .zip(servers.iter().cycle())
+        .map(|(n, server)| {
+            let url = server.url(&format!("/{n}"));
             format!("[json.e{n}]\nendpoint = '{url}'\ncache_life = 0\nmetrics.m.path = 'a'\n")
         })
         .collect();

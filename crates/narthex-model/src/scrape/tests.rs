@@ -101,3 +101,23 @@ fn a_family_may_be_there_in_part() {
         "family `h` is there in part: its native buckets are left out"
     );
 }
+
+#[test]
+fn many_families_of_one_name_are_merged_where_they_fit() {
+    let of = |n: usize| {
+        let family = MetricFamily::gauge("g", "").const_label("source", n.to_string());
+        family.sample([""; 0], n as f64).build().unwrap()
+    };
+    let mut families: Vec<_> = (0..100).map(of).collect();
+    let scrape = Scrape::new(families.clone());
+    assert_eq!((scrape.families().len(), scrape.families()[0].len()), (1, 100));
+    assert!(scrape.problems().is_empty());
+    assert_eq!(scrape.value("g", &[("source", "99")]), Some(99.0));
+
+    // One that does not fit costs nobody else, wherever it is.
+    families.insert(50, MetricFamily::counter("g", "").sample([""; 0], 1.0).build().unwrap());
+    families.push(of(7));
+    let scrape = Scrape::new(families);
+    assert_eq!((scrape.families().len(), scrape.families()[0].len()), (1, 100));
+    assert_eq!(scrape.problems().len(), 2, "{:?}", scrape.problems());
+}
