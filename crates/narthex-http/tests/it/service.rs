@@ -431,7 +431,7 @@ async fn c11_a_source_returns_a_list_that_labels_filter() {
         let family = |name: &str| MetricFamily::gauge(name, "A gauge.").label_names(["zone"]);
         let both =
             ["one", "two"].map(|name| family(name).sample(["a"], 1_u64).sample(["b"], 2_u64));
-        both.into_iter().map(|family| family.build()).collect::<Result<Vec<_>, _>>()
+        both.into_iter().map(narthex_model::FamilyBuilder::build).collect::<Result<Vec<_>, _>>()
     };
     let engine = narthex_http::ScrapeEngine::builder(Registry::new()).source("list", list);
     let engine = engine.without_self_metrics().build().unwrap();
