@@ -447,7 +447,6 @@ fn refusal_response(refusal: &Refusal, head: bool) -> Response<Body> {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if matches!(refusal, Refusal::Busy) {}
     response
 }
 

@@ -115,8 +115,7 @@ impl Pages {
     /// What a request gets that could not have a page of its own whatever was gathered.
     pub(super) fn answer_if_all_are_read(&self, until: Instant) -> Option<Result<Reader, Refusal>> {
         // Where the lock is taken, somebody found a free page and writes it now.
-        let mut slots = self.0.try_lock().ok()?;
-        if slots.make_free() { None } else { Some(slots.youngest(until)) }
+        self.0.try_lock().ok()?.answer_without_place(until)
     }
 
     /// The page of a scrape, encoded unless somebody did it already.
@@ -131,8 +130,8 @@ impl Pages {
         if let Some(page) = slots.page_of(gathered.number) {
             return Ok(page.admit(until));
         }
-        if !slots.make_free() {
-            return slots.youngest(until);
+        if let Some(answer) = slots.answer_without_place(until) {
+            return answer;
         }
         if gathered.lines() <= LINES_AT_ONCE {
             return Ok(encode(slots, &gathered, until));
@@ -158,11 +157,21 @@ impl Slots {
         self.pages.iter_mut().flatten().find(|page| page.gather >= gather)
     }
 
-    /// Whether there is a place that nobody reads from, after taking one back where that is fair.
-    fn make_free(&mut self) -> bool {
+    /// What is answered where there is no place for a new page: the younger page while it is fresh.
+    ///
+    /// After that a page is taken back from readers that have stalled, which makes a place.
+    fn answer_without_place(&mut self, until: Instant) -> Option<Result<Reader, Refusal>> {
         if self.pages.iter_mut().any(Self::is_free) {
-            return true;
+            return None;
         }
+        let youngest = self.pages.iter_mut().flatten().max_by_key(|page| page.gather);
+        if let Some(fresh) = youngest.filter(|page| page.gathered_at.elapsed() < FRESH) {
+            return Some(Ok(fresh.admit(until)));
+        }
+        if self.take_back() { None } else { Some(Err(Refusal::Busy)) }
+    }
+
+    fn take_back(&mut self) -> bool {
         let mut pages: Vec<_> = self.pages.iter().flatten().collect();
         pages.sort_by_key(|page| page.gather);
         let revoked = pages.into_iter().find_map(|page| page.readers.revoke());
@@ -172,13 +181,6 @@ impl Slots {
 
     fn is_free(place: &mut Option<Page>) -> bool {
         place.as_mut().is_none_or(Page::is_unread)
-    }
-
-    fn youngest(&mut self, until: Instant) -> Result<Reader, Refusal> {
-        let page = self.pages.iter_mut().flatten().max_by_key(|page| page.gather);
-        page.filter(|page| page.gathered_at.elapsed() < FRESH)
-            .map(|page| page.admit(until))
-            .ok_or(Refusal::Busy)
     }
 
     /// The memory of the pages that nobody reads; one of them is enough.
