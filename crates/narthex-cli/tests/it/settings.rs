@@ -244,3 +244,21 @@ fn the_environment_does_not_reach_other_commands() {
     assert_eq!((code, &*stderr), (0, ""));
     assert!(Page::parse(&stdout).families.contains_key("node_load1"), "{stdout}");
 }
+
+#[test]
+fn c16_the_command_line_names_file_port_level_and_version_and_refuses_the_rest() {
+    let text = "[metrics.configured]\ntype = 'gauge'\nvalue = 4\n";
+    let directory = Directory::new().write("own.toml", text);
+    let mut arguments = vec!["run", "own.toml", "-p", "0", "-L", "debug"];
+    let narthex = Narthex::start(&mut directory.command(&arguments), directory);
+    assert_eq!(narthex.page().value("configured", &[]), Some(4.0));
+    narthex.wait_for_log("DEBUG");
+
+    let directory = Directory::new().write("own.toml", text);
+    arguments.push("--log-color");
+    let (code, _, stderr) = directory.end_of(&arguments, &[]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("--log-color"), "{stderr}");
+    let (code, stdout, _) = directory.end_of(&["--version"], &[]);
+    assert_eq!((code, &*stdout), (0, concat!("narthex ", env!("CARGO_PKG_VERSION"), "\n")));
+}

@@ -70,6 +70,24 @@ async fn b02_hooks_run_around_serving_and_know_the_exporter() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c12_the_end_of_an_exporter_ends_nothing_of_others() {
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let task_of_the_author = tokio::spawn(async move { released.await.is_ok() });
+    exporter()
+        .on_startup(async |handle| {
+            handle.shutdown();
+            Ok(())
+        })
+        .on_shutdown(async |_| Ok(()))
+        .run()
+        .await
+        .unwrap();
+    assert!(!task_of_the_author.is_finished());
+    release.send(()).unwrap();
+    assert!(task_of_the_author.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_routes_are_served_beside_the_metrics() {
     let events = Events::default();
     let seen = events.clone();
