@@ -45,7 +45,7 @@
 //!
 //! - instruments, families and the [`Registry`] are at the root;
 //! - [`model`] has the [`Scrape`](model::Scrape) that a registry gathers, to look into or to build;
-//! - [`Format`] renders a scrape, and [`write`] a registry without making one;
+//! - [`Format`] renders a scrape, and [`write()`] a registry without making one;
 //!   [`format`](mod@format) reads pages back and lints them;
 //! - [`http`] serves one: [`MetricsService`] in your own router, or [`Server`]; and it measures your
 //!   own services with [`MetricsLayer`];
