@@ -51,11 +51,28 @@ pub(crate) fn put_blocks(
     rest: &[[u8; BLOCK]],
     len: usize,
 ) -> Option<usize> {
-    line.get_mut(at..at + BLOCK)?.copy_from_slice(first);
-    let mut next = at + BLOCK;
-    for block in rest {
-        line.get_mut(next..next + BLOCK)?.copy_from_slice(block);
-        next += BLOCK;
+    put_block(line, at, first)?;
+    match rest {
+        [] => {}
+        [second] => put_block(line, at + BLOCK, second)?,
+        rest => put_many(line, at + BLOCK, rest)?,
     }
     Some(at + len)
+}
+
+#[inline(always)]
+fn put_block(line: &mut [u8; LINE], at: usize, block: &[u8; BLOCK]) -> Option<()> {
+    line.get_mut(at..at + BLOCK)?.copy_from_slice(block);
+    Some(())
+}
+
+/// Labels of so many blocks are rare, and a loop for each label of a line in the midst of it took
+/// twice the instructions for those of two.
+#[inline(never)]
+fn put_many(line: &mut [u8; LINE], mut at: usize, blocks: &[[u8; BLOCK]]) -> Option<()> {
+    for block in blocks {
+        put_block(line, at, block)?;
+        at += BLOCK;
+    }
+    Some(())
 }

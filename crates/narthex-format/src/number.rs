@@ -132,11 +132,20 @@ fn end_line_short(value: u32, room: &mut [u8; ROOM]) -> usize {
 /// exact for operands this small: `10486 / 2^20` is 1/100 up to 9999, `103 / 2^10` is 1/10 up to 99.
 #[inline(always)]
 fn eight_digits(value: u32) -> u64 {
-    let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    let fours = split(u64::from(value), u64::from(value / 10_000), 10_000, 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - 100 * hundreds) << 16;
+    let twos = split(fours, hundreds, 100, 16);
     let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (twos - 10 * tens) << 8
+    split(twos, tens, 10, 8)
+}
+
+/// The `quotients` of groups of digits, and `bits` higher the remainders.
+///
+/// That is `quotients | (groups - divisor * quotients) << bits`, rearranged so that there is one
+/// multiplication and one subtraction.
+#[inline(always)]
+fn split(groups: u64, quotients: u64, divisor: u64, bits: u32) -> u64 {
+    (groups << bits) - quotients * ((divisor << bits) - 1)
 }
 
 #[inline(never)]
@@ -173,7 +182,8 @@ fn put_finite(value: f64, room: &mut [u8; ROOM]) -> usize {
     // The limits are where the first digit moves: a number and its shortest text lie on the same
     // side of a power of ten, for the text of that power would read back as the power.
     if (1e-4..1e6).contains(&size) {
-        if size.fract() == 0.0 { len - 2 } else { len }
+        // In this range a cast tells whole numbers; `fract` is a call where the processor may be old.
+        if f64::from(size as u32) == size { len - 2 } else { len }
     } else if size >= 1e16 {
         len
     } else if size >= 1e6 {

@@ -26,6 +26,8 @@ impl<'a> Output<'a> {
     pub(crate) fn line(&mut self) -> &mut [u8; LINE] {
         if self.chunk.len() - self.filled < LINE {
             self.flush();
+            // Returned here, so that what was just checked is not checked again for every line.
+            return self.chunk.first_chunk_mut().expect("a chunk is longer than a line");
         }
         self.chunk[self.filled..].first_chunk_mut().expect("a chunk is longer than a line")
     }

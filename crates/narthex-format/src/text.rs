@@ -165,13 +165,13 @@ fn write_numbers<S: Spelling, const N: usize>(
     mut speller: Speller<'_, '_>,
 ) {
     let mut values = values.iter();
-    speller.shown.family.series().for_each(|_, fragments: [&Fragment; N]| {
+    speller.shown.family.series().for_each(|_, fragments: &[&Fragment; N]| {
         let Some(&value) = values.next() else {
             return;
         };
-        match template.put_line::<S, N>(speller.output.line(), &fragments, value) {
+        match template.put_line::<S, N>(speller.output.line(), fragments, value) {
             Some(len) => speller.output.keep(len),
-            None => speller.sample(Sample::Only, &Row::plain(&fragments), value, None),
+            None => speller.sample(Sample::Only, &Row::plain(fragments), value, None),
         }
     });
 }
@@ -184,12 +184,12 @@ fn write_histograms<S: Spelling, const N: usize>(
 ) {
     // What the bucket lines of a series begin with.
     let mut start = [0; LINE];
-    speller.shown.family.series().for_each(|index, fragments: [&Fragment; N]| {
+    speller.shown.family.series().for_each(|index, fragments: &[&Fragment; N]| {
         let Some(histogram) = column.get(index) else {
             return;
         };
-        let row = Row::plain(&fragments);
-        let Some(start_len) = template.put_start(&mut start, &fragments) else {
+        let row = Row::plain(fragments);
+        let Some(start_len) = template.put_start(&mut start, fragments) else {
             return speller.histogram(&row, histogram, |_| true);
         };
         for (tail, (bound, count)) in template.bucket_tails().zip(histogram.buckets()) {
@@ -200,11 +200,11 @@ fn write_histograms<S: Spelling, const N: usize>(
             }
         }
         let (sum, count) = (histogram.sum(), histogram.count());
-        match template.sum.put_line::<S, N>(speller.output.line(), &fragments, sum) {
+        match template.sum.put_line::<S, N>(speller.output.line(), fragments, sum) {
             Some(len) => speller.output.keep(len),
             None => speller.sample(Sample::Sum, &row, sum, None),
         }
-        match template.count.put_line::<S, N>(speller.output.line(), &fragments, count) {
+        match template.count.put_line::<S, N>(speller.output.line(), fragments, count) {
             Some(len) => speller.output.keep(len),
             None => speller.sample(Sample::Count, &row, count, None),
         }

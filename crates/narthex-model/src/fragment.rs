@@ -321,10 +321,14 @@ impl<'a> FragmentsView<'a> {
     #[inline(always)]
     pub(crate) fn get(self, id: u32) -> &'a Fragment {
         let (chunk, at) = Fragments::place(id);
-        match self.chunks.get(chunk).and_then(|chunk| chunk.get(at)?.0.get()) {
-            Some(fragment) => fragment,
-            None => self.absent,
+        // One path to each end: an option in between took five of 18 instructions to look into.
+        if let Some(chunk) = self.chunks.get(chunk)
+            && let Some(slot) = chunk.get(at)
+            && let Some(fragment) = slot.0.get()
+        {
+            return fragment;
         }
+        self.absent
     }
 }
 

@@ -54,16 +54,15 @@ impl RecordLayout {
     }
 }
 
-/// The fragment ids in the `N` half words after the first; what is not there reads as no id.
+/// The fragment ids in the `N` half words after the first of word `at`; `None` where the record
+/// ends before.
 #[inline(always)]
-fn fragment_ids<const N: usize>(words: &[AtomicU64]) -> [u32; N] {
-    let Some(words) = words.get(..(1 + N).div_ceil(2)) else {
-        return [u32::MAX; N];
-    };
-    std::array::from_fn(|k| {
+fn fragment_ids<const N: usize>(record: &[AtomicU64], at: usize) -> Option<[u32; N]> {
+    let words = record.get(at..)?.get(..(1 + N).div_ceil(2))?;
+    Some(std::array::from_fn(|k| {
         let half = 1 + k;
         (words[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32
-    })
+    }))
 }
 
 impl Records {
@@ -116,8 +115,16 @@ impl Records {
     #[inline(always)]
     fn each(&self, rows: &Rows, mut each: impl FnMut(u32, &[AtomicU64])) {
         self.each_run(rows, |run| {
-            for k in 0..run.len {
-                let (row, record) = run.record(k);
+            if run.listed.is_some() {
+                for k in 0..run.len {
+                    let (row, record) = run.record(k);
+                    each(row, record);
+                }
+                return;
+            }
+            // Looking each of them up by its number takes three times the instructions.
+            let first = run.start + run.first as u32;
+            for (row, record) in (first..).zip(run.records_from(0).take(run.len)) {
                 each(row, record);
             }
         });
@@ -270,7 +277,7 @@ impl Series {
     /// `N` must be [`labels`](Self::labels); nothing is called otherwise. This is the hot loop of
     /// every encoder: it neither allocates nor checks more than it must.
     #[inline(always)]
-    pub fn for_each<const N: usize>(&self, mut each: impl FnMut(usize, [&Fragment; N])) {
+    pub fn for_each<const N: usize>(&self, mut each: impl FnMut(usize, &[&Fragment; N])) {
         if N != self.labels() {
             return;
         }
@@ -278,7 +285,7 @@ impl Series {
             // `N` is 0 here. The condition is for the compiler, which copies `each` into the loop
             // below only where that is the one place that calls it.
             return if N == 0 {
-                (0..self.len()).for_each(|index| each(index, [Fragment::absent(); N]));
+                (0..self.len()).for_each(|index| each(index, &[Fragment::absent(); N]));
             };
         };
         /// Rows whose fragments are looked up before `each` is called for them. An encoder's loop
@@ -298,8 +305,8 @@ impl Series {
                 let batch = &mut batch[..len];
                 if run.listed.is_none() && starts_odd {
                     for (found, record) in batch.iter_mut().zip(run.records_from(at)) {
-                        let words = record.get(ids_at..).unwrap_or_default();
-                        *found = fragment_ids::<N>(words).map(|id| fragments.get(id));
+                        let Some(ids) = fragment_ids::<N>(record, ids_at) else { return };
+                        *found = ids.map(|id| fragments.get(id));
                     }
                 } else {
                     for (k, found) in batch.iter_mut().enumerate() {
@@ -309,7 +316,7 @@ impl Series {
                     }
                 }
                 for fragments in batch {
-                    each(index, *fragments);
+                    each(index, fragments);
                     index += 1;
                 }
                 at += len;
