@@ -103,10 +103,11 @@ pub use narthex_push::Pusher;
 /// The README and the guides, whose code is compiled and run as documentation tests.
 #[cfg(all(
     doctest,
-    feature = "exporter",
+    feature = "config",
     feature = "push",
     feature = "serde",
     feature = "testing",
+    feature = "tls",
     feature = "tokio"
 ))]
 mod guides {
@@ -121,8 +122,12 @@ mod guides {
         QuickStart: "docs/quick-start.md",
         InstrumentAService: "docs/instrument-a-service.md",
         WriteAnExporter: "docs/write-an-exporter.md",
+        ExportersFromToml: "docs/exporters-from-toml.md",
+        PushFromAJob: "docs/push-from-a-job.md",
+        TlsAndAuth: "docs/tls-and-auth.md",
         TestYourMetrics: "docs/test-your-metrics.md",
         FromAioprometheus: "docs/from-aioprometheus.md",
         FromPrometheusAioexporter: "docs/from-prometheus-aioexporter.md",
+        FromPrometheusExporter: "docs/from-prometheus_exporter.md",
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn in_ci() -> bool {
 }
 
 /// The programs that tests start, and Debian's packages of them.
-const COMPONENTS: [(&str, &str); 10] = [
+const COMPONENTS: [(&str, &str); 11] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("prometheus-pushgateway", "prometheus-pushgateway"),
@@ -41,6 +41,7 @@ const COMPONENTS: [(&str, &str); 10] = [
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("openssl", "openssl"),
+    ("htpasswd", "apache2-utils"),
 ];
 
 /// Sees to it that the programs are there which tests start: servers, clients, a browser, a proxy.

@@ -7,6 +7,7 @@ mod documented;
 mod endpoints;
 mod fetch;
 mod figures;
+mod guides;
 mod hostile;
 mod labels;
 mod lifecycle;
