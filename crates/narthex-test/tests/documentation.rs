@@ -1,4 +1,5 @@
-//! The pages for people: their links lead somewhere, and the book has all of them.
+//! The pages for people: their links lead somewhere, the book has all of them, and their code is
+//! compiled.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +40,17 @@ fn the_book_has_every_page_in_its_folder() {
         let name = page.file_name().unwrap().to_str().unwrap();
         let is_named = name == "SUMMARY.md" || named.iter().any(|named| named == name);
         assert!(is_named, "{name} is not in docs/SUMMARY.md");
+    }
+}
+
+#[test]
+fn the_rust_of_every_page_in_the_book_is_compiled() {
+    let compiled = fs::read_to_string(root().join("crates/narthex/src/lib.rs")).unwrap();
+    for page in markdown(&root().join("docs")) {
+        let has_rust = fs::read_to_string(&page).unwrap().contains("```rust");
+        let name = page.file_name().unwrap().to_str().unwrap();
+        let is_compiled = compiled.contains(&format!("\"docs/{name}\""));
+        assert!(!has_rust || is_compiled, "{name} is not in the module `guides` of narthex");
     }
 }
 
