@@ -4,7 +4,6 @@ mod build_info;
 mod host;
 mod labels;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -69,11 +68,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     let files = Arc::new(FileSources::default());
     let web = args.web.clone();
     let (sources, description) = match prepare(&files, args) {
-        Ok(_) if web.config_check => {
-            // Who closed the pipe reads the exit code alone.
-            let _ = writeln!(std::io::stdout(), "settings are valid");
-            return ExitCode::SUCCESS;
-        }
+        Ok(_) if web.config_check => return web.report_check(),
         Ok(prepared) => prepared,
         Err(error) => return error.report(),
     };

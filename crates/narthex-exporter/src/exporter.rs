@@ -131,9 +131,11 @@ impl Exporter {
     /// [`--web.enable-lifecycle`](WebArgs::enable_lifecycle) allows it.
     ///
     /// What `load` returns takes the place of what it returned before at once and as a whole: a
-    /// scrape sees the one or the other. Where it fails, what was there stays. Everything else
-    /// about the exporter stays as it is until the next start. `load` runs where blocking does no
-    /// harm. Called several times, this adds several parts, which are made anew together.
+    /// scrape sees the one or the other. Where it fails, what was there stays. SIGHUP and the request
+    /// also have the files of TLS and authentication read again, with or without sources to make
+    /// anew. Everything else about the exporter stays as it is until the next start. `load` runs
+    /// where blocking does no harm. Called several times, this adds several parts, which are made
+    /// anew together.
     ///
     /// | family | type | meaning |
     /// |---|---|---|
@@ -198,7 +200,8 @@ impl Exporter {
 
     /// Serves until SIGTERM, SIGINT or [`ExporterHandle::shutdown`]; then lets scrapes under way
     /// end, for [`--web.shutdown-timeout`](WebArgs::shutdown_timeout) at most, and runs the shutdown
-    /// hooks. SIGHUP makes the sources anew that are [reloadable](Self::reloadable).
+    /// hooks. SIGHUP makes the sources anew that are [reloadable](Self::reloadable), and has the
+    /// files of TLS and authentication read again.
     ///
     /// Prints `listening on URL` for each listener on standard output once it serves.
     ///
@@ -263,15 +266,19 @@ impl Exporter {
             true => SelfMetrics::Off,
             false => SelfMetrics::On,
         };
-        let scraped = match self.reload.is_empty() {
-            true => Scraped::Fixed(engine.build()?),
-            false => Scraped::Reloadable(Reloader::new(engine, self.reload, self_metrics)?),
+        let protection = server.web_config_handle();
+        let scraped = if self.reload.is_empty() && protection.is_none() {
+            Scraped::Fixed(engine.build()?)
+        } else {
+            let reloader = Reloader::new(engine, self.reload, protection, self_metrics)?;
+            Scraped::Reloadable(reloader)
         };
         let service = match self_metrics {
             SelfMetrics::Off => MetricsService::new(scraped.clone()).without_self_metrics(),
             SelfMetrics::On => MetricsService::new(server.metrics().beside(scraped.clone())),
         };
-        let service = service.timeout_offset(web.scrape_timeout_offset);
+        let service =
+            service.timeout_offset(web.scrape_timeout_offset).max_gathers(web.max_requests);
         let mut site = Site::new(service)
             .name(self.name)
             .version(self.version.unwrap_or_default())

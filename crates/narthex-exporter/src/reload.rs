@@ -1,4 +1,4 @@
-//! Sources that are made anew while the exporter runs.
+//! What is made anew while the exporter runs: its sources, and TLS and authentication.
 
 mod files;
 mod route;
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use narthex_core::Collector;
 use narthex_http::{
     BoxError, Gather, GatherError, IntoSource, ScrapeEngine, ScrapeEngineBuilder, ScrapeRequest,
-    SourceNameError, SourceStatus,
+    SourceNameError, SourceStatus, WebConfigHandle,
 };
 use narthex_model::{LabelName, MetricFamily, Scrape};
 use tokio::task::spawn_blocking;
@@ -171,6 +171,8 @@ pub(crate) struct Reloader {
     /// With the sources that stay.
     base: ScrapeEngineBuilder,
     loads: Vec<Load>,
+    /// TLS and authentication, which look for changes of their files by themselves as well.
+    protection: Option<WebConfigHandle>,
     current: RwLock<Current>,
     /// What the files were like when they were last read. Held while they are read, so that reloads
     /// come one after the other.
@@ -199,6 +201,7 @@ impl Reloader {
     pub(crate) fn new(
         base: ScrapeEngineBuilder,
         parts: Vec<(Sources, Load)>,
+        protection: Option<WebConfigHandle>,
         self_metrics: SelfMetrics,
     ) -> Result<Arc<Self>, SourceNameError> {
         let mut sources = Sources::new();
@@ -212,7 +215,7 @@ impl Reloader {
         let since = SystemTime::now();
         let current = Current { engine, is_started: false, is_last_good: true, since };
         let current = RwLock::new(current);
-        Ok(Arc::new(Self { base, loads, current, stamps, self_metrics }))
+        Ok(Arc::new(Self { base, loads, protection, current, stamps, self_metrics }))
     }
 
     fn start(&self) {
@@ -234,7 +237,22 @@ impl Reloader {
         spawn_blocking(move || this.reload_now(cause)).await?
     }
 
+    /// The sources and the protection are two things: each is renewed whether or not the other can
+    /// be.
     fn reload_now(&self, cause: Cause) -> Result<(), BoxError> {
+        let protection = match (&self.protection, cause) {
+            (Some(protection), Cause::Hangup | Cause::Request) => protection.reload(),
+            _ => Ok(()),
+        };
+        let sources = self.reload_sources(cause);
+        match (sources, protection) {
+            (sources, Ok(())) => sources,
+            (Ok(()), Err(error)) => Err(error.into()),
+            (Err(first), Err(second)) => Err(format!("{first}; {second}").into()),
+        }
+    }
+
+    fn reload_sources(&self, cause: Cause) -> Result<(), BoxError> {
         let mut stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
         // Before they are read: what changes meanwhile is a change.
         stamps.take();

@@ -10,7 +10,7 @@ use crate::error::ExporterError;
 use crate::exporter::Exporter;
 use crate::lifecycle::{Panicked, panic_message};
 use crate::logging::{FATAL, init_logging};
-use crate::settings::{Input, Settings, SettingsError, report_valid};
+use crate::settings::{Input, Settings, SettingsError};
 use crate::web_args::WebArgs;
 
 /// Is the `main` of an exporter: reads the settings, sets up logs and the runtime, has `setup`
@@ -67,7 +67,7 @@ where
     S: AsyncFnOnce(C) -> Result<Exporter, BoxError>,
 {
     let loaded = match settings.load::<C>(&Input::of_process()) {
-        Ok(loaded) if loaded.is_check => return report_valid(),
+        Ok(loaded) if loaded.is_check => return loaded.web.report_check(),
         Ok(loaded) => loaded,
         Err(error) => return error.report(),
     };

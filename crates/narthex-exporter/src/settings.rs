@@ -13,9 +13,7 @@ mod print;
 mod section;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::{ArgMatches, Command, FromArgMatches as _, Id};
@@ -211,10 +209,7 @@ impl Settings {
     /// `--config.check` is.
     pub fn parse<C: clap::Parser>(&self) -> C {
         match self.load::<C>(&Input::of_process()) {
-            Ok(loaded) if loaded.is_check => {
-                report_valid();
-                std::process::exit(0)
-            }
+            Ok(loaded) if loaded.is_check => std::process::exit(loaded.web.tell_check().into()),
             Ok(loaded) => loaded.cli,
             Err(error) => {
                 error.report();
@@ -397,13 +392,6 @@ pub(crate) struct Loaded<C> {
     pub(crate) is_check: bool,
     pub(crate) version: String,
     pub(crate) about: String,
-}
-
-/// Says that the settings are valid.
-pub(crate) fn report_valid() -> ExitCode {
-    // Who closed the pipe reads the exit code alone.
-    let _ = writeln!(std::io::stdout(), "settings are valid");
-    ExitCode::SUCCESS
 }
 
 fn is_print(matches: &ArgMatches) -> bool {

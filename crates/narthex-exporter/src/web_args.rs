@@ -1,7 +1,9 @@
 //! The options that every exporter has.
 
 use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -152,6 +154,16 @@ pub struct WebArgs {
     )]
     pub scrape_timeout_offset: Duration,
 
+    /// Gathers of metrics at the same time; a scrape beyond them is answered 503.
+    #[arg(
+        id = "web_max_requests",
+        long = "web.max-requests",
+        value_name = "NUMBER",
+        default_value = "40",
+        value_parser = at_least_one
+    )]
+    pub max_requests: usize,
+
     /// Seconds that scrapes under way get to end at shutdown.
     #[arg(
         id = "web_shutdown_timeout",
@@ -232,6 +244,27 @@ impl WebArgs {
         ];
         files.into_iter().any(Option::is_some).then_some(config)
     }
+
+    /// Ends a run under [`--config.check`](Self::config_check), once everything else about the
+    /// settings is known to be valid: reads the files of TLS and authentication, prints
+    /// `settings are valid` or what is wrong with them, and gives the exit code.
+    ///
+    /// [`main`](crate::main()) and [`Settings::parse`](crate::Settings::parse) call it by
+    /// themselves.
+    pub fn report_check(&self) -> ExitCode {
+        self.tell_check().into()
+    }
+
+    /// Does what [`report_check`](Self::report_check) does, with the exit code as a number.
+    pub(crate) fn tell_check(&self) -> u8 {
+        // Who closed the pipe reads the exit code alone.
+        if let Some(Err(error)) = self.web_config().map(|config| config.check()) {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            return 2;
+        }
+        let _ = writeln!(std::io::stdout(), "settings are valid");
+        0
+    }
 }
 
 /// The options of an exporter that was given none.
@@ -255,6 +288,7 @@ impl Default for WebArgs {
             process_stats: false,
             disable_exporter_metrics: false,
             scrape_timeout_offset: Duration::from_millis(500),
+            max_requests: 40,
             shutdown_timeout: Duration::from_secs(5),
             config: None,
             config_check: false,
@@ -381,6 +415,11 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     let error = || "expected a number of seconds, such as 0.5".to_owned();
     let seconds: f64 = text.parse().map_err(|_| error())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| error())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a number, 1 or more".to_owned())
 }
 
 /// Refuses a file: [`Settings`](crate::Settings) replaces this by one that was read.

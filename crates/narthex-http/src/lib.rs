@@ -44,6 +44,6 @@ pub use scrape::{
 };
 pub use server::{BindError, ListenAddr, Running, Server, ServerMetrics, ShutdownError};
 #[cfg(feature = "tls")]
-pub use server::{WebConfig, WebConfigError};
+pub use server::{WebConfig, WebConfigError, WebConfigHandle};
 pub use service::{MetricsService, ResponseFuture};
 pub use site::{Readiness, RouteError, Site};

@@ -33,7 +33,7 @@ use self::hosts::Hosts;
 use self::listener::{Address, Listener};
 pub use self::metrics::ServerMetrics;
 #[cfg(feature = "tls")]
-pub use self::web_config::{WebConfig, WebConfigError};
+pub use self::web_config::{WebConfig, WebConfigError, WebConfigHandle};
 use crate::site::Site;
 
 /// An HTTP/1 server for a [`Site`], bound and about to serve.

@@ -185,6 +185,17 @@ fn config_check_starts_nothing() {
 }
 
 #[test]
+fn config_check_reads_the_web_configuration() {
+    let web = "basic_auth_users:\n  me: secret\n";
+    let toml = "web_config_file = 'web.yml'\n";
+    let directory = Directory::new().write("narthex.toml", toml).write("web.yml", web);
+    let (code, stdout, stderr) = directory.end_of(&["run", "narthex.toml", "--config.check"], &[]);
+    assert_eq!((code, &*stdout, stderr.lines().count()), (2, "", 1), "{stderr}");
+    assert!(stderr.starts_with("error: `web.yml`, line 2, column 7: "), "{stderr}");
+    assert!(!stderr.contains("secret"), "{stderr}");
+}
+
+#[test]
 fn a_file_of_the_usual_name_is_not_read_unless_it_is_named() {
     let narthex = Directory::new().write("config.toml", "metrics_path = '/m'").run(&[]);
     assert!(narthex.url.ends_with("/metrics"), "{}", narthex.url);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use narthex_test::{Process, get, required_component};
+use narthex_test::{Process, get, request, required_component};
 use tempfile::TempDir;
 
 /// A folder to start the program in, with a sensor, a certificate and a key.
@@ -224,4 +224,74 @@ fn systemd_hands_over_sockets_and_is_told_of_start_and_stop() {
     let (code, stderr) = fail(&house, &["--web.systemd-socket"]);
     assert_eq!(code, 1, "{stderr}");
     assert!(stderr.contains("name none for this process"), "{stderr}");
+}
+
+#[test]
+fn b09_config_check_reads_the_files_of_tls_and_authentication() {
+    let house = house();
+    std::fs::write(house.path().join("web.yml"), "tls_server_config: {cert: a}\n").unwrap();
+    let missing = "it cannot be read: No such file or directory (os error 2)";
+    for (arguments, expected) in [
+        (&["--ssl-private-key=server.key", "--ssl-public-key=server.pem"][..], None),
+        (
+            &["--ssl-private-key=none.key", "--ssl-public-key=server.pem"],
+            Some(format!("`none.key`: {missing}")),
+        ),
+        (
+            &["--ssl-private-key=server.pem", "--ssl-public-key=server.key"],
+            Some("`server.key`: there is no certificate in PEM".to_owned()),
+        ),
+        (
+            &["--web.config.file=web.yml"],
+            Some("`web.yml`: `tls_server_config` has neither `key` nor `key_file`".to_owned()),
+        ),
+        (&["--web.config.file=none.yml"], Some(format!("`none.yml`: {missing}"))),
+        (&["--web.bearer-token-file=none"], Some(format!("`none`: {missing}"))),
+    ] {
+        let (code, stderr) = fail(&house, &[&["--config.check"], arguments].concat());
+        let line = expected.map(|reason| format!("error: {reason}\n"));
+        assert_eq!(code, if line.is_some() { 2 } else { 0 }, "{arguments:?}: {stderr}");
+        assert_eq!(stderr, line.unwrap_or_default(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_request_and_sighup_have_the_files_of_authentication_read_at_once() {
+    let house = house();
+    let write =
+        |name: &str, content: &str| std::fs::write(house.path().join(name), content).unwrap();
+    write("web.yml", "");
+    write("tokens", "round0\n");
+    let arguments =
+        ["--web.config.file=web.yml", "--web.bearer-token-file=tokens", "--web.enable-lifecycle"];
+    let (mut process, url) = start(&house, &[&LOCAL[..], &arguments].concat());
+    let reload = url.replace("/metrics", "/-/reload");
+    let bearer = |round: u32| format!("Bearer round{round}");
+    let ask = |method: &str, url: &str, round: u32| {
+        let answer = request(method, url, &[("Authorization", &bearer(round))]).unwrap();
+        (answer.status, answer.text().to_owned())
+    };
+    // Of twenty changes, some would be seen too late by who looks twice a second.
+    for round in 1..=20 {
+        write("tokens", &format!("round{}\nround{round}\n", round - 1));
+        assert_eq!(ask("POST", &reload, round - 1), (200, "reloaded\n".to_owned()));
+        assert_eq!(ask("GET", &url, round).0, 200, "{round}");
+    }
+    assert_eq!(ask("POST", &reload, 0).0, 401);
+
+    write("web.yml", "rate: 1\n");
+    let (status, text) = ask("POST", &reload, 20);
+    assert_eq!(status, 500, "{text}");
+    assert!(text.starts_with("not reloaded: `web.yml`, line 1, column 1: "), "{text}");
+    assert_eq!(ask("POST", &reload, 20), (status, text), "it is still as wrong as before");
+    assert_eq!(ask("GET", &url, 20).0, 200, "the last good one stays");
+
+    write("web.yml", "");
+    write("tokens", "round21\n");
+    process.signal("HUP");
+    narthex_test::poll("the new token", Duration::from_secs(30), || {
+        (ask("GET", &url, 21).0 == 200).then_some(())
+    });
+    let log = process.stderr();
+    assert!(log.contains("configuration reloaded cause=SIGHUP"), "{log}");
 }

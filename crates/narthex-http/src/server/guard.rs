@@ -26,6 +26,11 @@ pub(super) trait Guard: fmt::Debug + Send + Sync {
     /// Adds what every response carries.
     fn dress(&self, response: &mut Response<Body>);
 
+    /// Reads again at once what says how it protects; where that cannot be used, what was there
+    /// stays. Blocks.
+    #[cfg(feature = "tls")]
+    fn reload(&self) -> Result<(), super::WebConfigError>;
+
     /// Keeps itself up to date for as long as it is polled; never ends.
     fn upkeep(self: Arc<Self>) -> Pending<'static, ()>;
 }

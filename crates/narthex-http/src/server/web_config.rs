@@ -45,7 +45,8 @@ use crate::service::text_response;
 /// Files are looked at twice a second, and what has changed is used for new connections and
 /// requests. What cannot be used is logged and counted in the server's
 /// [metrics](Server::metrics), and the last good configuration stays: a certificate and its key may
-/// be replaced one after the other. TLS itself is turned on or off at a start alone.
+/// be replaced one after the other. A [`WebConfigHandle`] has them looked at at once. TLS itself is
+/// turned on or off at a start alone.
 ///
 /// Passwords are checked away from the threads that serve, few at a time: where 64 wait already, a
 /// request is answered 429. A password that was right is remembered, as a keyed digest, for as long
@@ -173,10 +174,45 @@ impl Server {
             config,
             has_tls,
             state: Mutex::new(Arc::new(state)),
-            files: Mutex::new(files),
+            read: Mutex::new(Read { files, outcome: Ok(()) }),
             metrics: self.metrics.clone(),
         }));
         Ok(self)
+    }
+
+    /// What makes the [web configuration](Self::web_config) be read again at once, where there is
+    /// one.
+    pub fn web_config_handle(&self) -> Option<WebConfigHandle> {
+        self.guard.clone().map(WebConfigHandle)
+    }
+}
+
+/// Makes a [`Server`] read its [`WebConfig`] again at once, for those who do not want to wait until
+/// it has seen a change by itself, or want to know what came of it.
+///
+/// ```no_run
+/// use narthex_http::{Server, WebConfig};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = WebConfig::new().file("/etc/thermo/web.yml");
+/// let server = Server::bind("0.0.0.0:9100").await?.web_config(config)?;
+/// let handle = server.web_config_handle().expect("it was given one");
+/// // Later, when the file has been written:
+/// tokio::task::spawn_blocking(move || handle.reload()).await??;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WebConfigHandle(Arc<dyn Guard>);
+
+impl WebConfigHandle {
+    /// Reads the files again if they have changed; new connections and requests see the change when
+    /// this returns. It blocks, as files do.
+    ///
+    /// # Errors
+    /// Returns the [`WebConfigError`] because of which the last good configuration stays.
+    pub fn reload(&self) -> Result<(), WebConfigError> {
+        self.0.reload()
     }
 }
 
@@ -186,9 +222,14 @@ struct Protection {
     has_tls: bool,
     /// The last good one.
     state: Mutex<Arc<State>>,
-    /// What was read at the last try, whatever came of it.
-    files: Mutex<Files>,
+    read: Mutex<Read>,
     metrics: ServerMetrics,
+}
+
+/// What was read at the last try, and what came of it.
+struct Read {
+    files: Files,
+    outcome: Result<(), WebConfigError>,
 }
 
 /// A protection as its files had it at some moment.
@@ -204,28 +245,39 @@ impl Protection {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the files again if they have changed.
-    fn refresh(&self) {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if !files.have_changed() {
-            return;
+    /// Reads the files again if they have changed, and tells what came of the last try.
+    ///
+    /// The lock is held to the end, so that of two tries at once the later one counts.
+    fn refresh(&self) -> Result<(), WebConfigError> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if !read.files.have_changed() {
+            return read.outcome.clone();
         }
-        let mut read = Files::default();
-        let loaded = self.config.load(&mut read);
-        *files = read;
-        drop(files);
-        let reason = match loaded {
-            Ok(state) if state.tls.is_some() == self.has_tls => {
-                *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        let mut files = Files::default();
+        let loaded = self.config.load(&mut files);
+        let outcome = loaded.and_then(|state| self.replace(state));
+        *read = Read { files, outcome: outcome.clone() };
+        match &outcome {
+            Ok(()) => {
                 self.metrics.reloaded();
                 tracing::info!("the web configuration has changed and is in use");
-                return;
             }
-            Ok(_) => "TLS is turned on or off at a start alone".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        self.metrics.reload_failed();
-        tracing::warn!(%reason, "the web configuration has changed and cannot be used");
+            Err(reason) => {
+                self.metrics.reload_failed();
+                tracing::warn!(%reason, "the web configuration has changed and cannot be used");
+            }
+        }
+        outcome
+    }
+
+    fn replace(&self, state: State) -> Result<(), WebConfigError> {
+        if state.tls.is_some() != self.has_tls {
+            // Only a file can say so: certificates that are named are there at each reading.
+            let place = self.config.file.as_deref().unwrap_or_else(|| Path::new(""));
+            return Err(WebConfigError::of(place, "TLS is turned on or off at a start alone"));
+        }
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        Ok(())
     }
 }
 
@@ -275,6 +327,10 @@ impl Guard for Protection {
         }
     }
 
+    fn reload(&self) -> Result<(), WebConfigError> {
+        self.refresh()
+    }
+
     fn upkeep(self: Arc<Self>) -> Pending<'static, ()> {
         /// New certificates are to be in use within a second.
         const PERIOD: Duration = Duration::from_millis(500);
@@ -284,7 +340,8 @@ impl Guard for Protection {
             loop {
                 ticks.tick().await;
                 let protection = self.clone();
-                // It fails where it panics, and the next time may be better.
+                // What is wrong is in the log and on the page. It fails where it panics, and the
+                // next time may be better.
                 let _ = tokio::task::spawn_blocking(move || protection.refresh()).await;
             }
         })
