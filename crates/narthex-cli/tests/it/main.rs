@@ -8,6 +8,7 @@ mod endpoints;
 mod fetch;
 mod figures;
 mod guides;
+mod filters;
 mod hostile;
 mod labels;
 mod lifecycle;
