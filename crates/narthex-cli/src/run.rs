@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_core::Registry;
+use narthex_core::{Collector as _, Registry};
 use narthex_exporter::{
     BoxError, Exporter, FileSources, Settings, SettingsError, Sources, WebArgs, seconds,
 };
+use narthex_process::ProcessCollector;
 
 use self::build_info::BuildInfo;
 use self::host::{Host, HostArgs};
@@ -99,11 +100,16 @@ fn prepare(files: &FileSources, args: RunArgs) -> Result<(Sources, String), Sett
     // A file that describes other sources may do without this machine.
     let is_host = file.is_none_or(|file| file.has(HOST) || !FileSources::has_sources(file));
     let host = is_host.then(|| Host::new(args.host.collector()));
-    if let Some(file) = file.filter(|file| FileSources::labels(file).next().is_some()) {
-        let families = host.as_ref().map(Host::families).unwrap_or_default();
-        for family in families.iter().chain([&BuildInfo::family()]) {
+    if let Some(file) = file {
+        let mut families = host.as_ref().map(Host::families).unwrap_or_default();
+        families.push(BuildInfo::family());
+        for family in &families {
             labels::check(file, family)?;
         }
+        if args.web.process_stats && !args.web.disable_exporter_metrics {
+            ProcessCollector::new().collect(&mut families);
+        }
+        FileSources::check_beside(file, &families)?;
     }
     sources.collector("build", BuildInfo);
     if let Some(host) = host {

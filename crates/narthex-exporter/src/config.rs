@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use narthex_model::MetricType;
+use narthex_model::{MetricFamily, MetricType};
 
 use self::json::{Endpoint, JsonSource};
 use self::labels::ConfigLabels;
@@ -94,6 +94,35 @@ impl FileSources {
         file.section::<ConfigLabels>(LABELS).into_iter().flat_map(ConfigLabels::iter)
     }
 
+    /// Refuses metrics of the file that cannot stand on one page with `families`, which the program
+    /// exports beside them: of another type, with another help text, or with the same series.
+    ///
+    /// # Errors
+    /// Returns a [`SettingsError`] with the place of each such metric.
+    pub fn check_beside<'f>(
+        file: &ConfigFile,
+        families: impl IntoIterator<Item = &'f MetricFamily>,
+    ) -> Result<(), SettingsError> {
+        let families = families.into_iter().map(|family| (family.name().as_str(), family));
+        let known: BTreeMap<_, _> = families.collect();
+        let mut errors = Errors::default();
+        let metrics = described(file.section(METRICS), file.section(JSON));
+        for (name, metric) in metrics {
+            let Some(family) = known.get(name) else { continue };
+            let fault = if metric.metric_type != family.metric_type() {
+                "the program exports a metric of this name with another type"
+            } else if metric.help != family.metadata().help() {
+                "the program exports a metric of this name with another help text"
+            } else if metric.family.is_some_and(|own| !is_apart(family, own)) {
+                "the program exports the same series"
+            } else {
+                continue;
+            };
+            errors.push(metric.section.error(metric.span, fault));
+        }
+        errors.or(())
+    }
+
     /// Makes sources of what the file has, and [watches](Sources::watch) the file.
     ///
     /// An endpoint that gives no `cache_life` has this one.
@@ -160,6 +189,35 @@ struct Described<'f> {
     span: &'f Range<usize>,
     metric_type: MetricType,
     help: &'f str,
+    /// What it will be on the page, where that is known before anybody is asked.
+    family: Option<&'f MetricFamily>,
+}
+
+/// The metrics of the file, by name.
+fn described<'f>(
+    metrics: Option<&'f ConfigMetrics>,
+    endpoints: Option<&'f Endpoints>,
+) -> impl Iterator<Item = (&'f str, Described<'f>)> {
+    let constant = metrics.into_iter().flat_map(ConfigMetrics::described);
+    let fetched = endpoints.into_iter().flat_map(|endpoints| {
+        let metrics = endpoints.list.iter().flat_map(|endpoint| &endpoint.metrics);
+        metrics.map(|metric| {
+            let described = Described {
+                section: &endpoints.section,
+                span: &metric.span,
+                metric_type: metric.metric_type,
+                help: &metric.help,
+                family: None,
+            };
+            (metric.name.as_str(), described)
+        })
+    });
+    constant.chain(fetched)
+}
+
+/// Whether two families of one name have no series in common.
+fn is_apart(one: &MetricFamily, other: &MetricFamily) -> bool {
+    one.merge(other).is_ok_and(|(_, shared)| shared == 0)
 }
 
 /// Sources share a family where they mean the same by it, and else one of them would not be on the
@@ -170,19 +228,7 @@ fn check_clashes(
 ) -> Result<(), SettingsError> {
     let mut errors = Errors::default();
     let mut known: BTreeMap<&str, Described<'_>> = BTreeMap::new();
-    let constant = metrics.into_iter().flat_map(ConfigMetrics::described);
-    let fetched = endpoints.into_iter().flat_map(|endpoints| {
-        let metrics = endpoints.list.iter().flat_map(|endpoint| &endpoint.metrics);
-        metrics.map(|metric| {
-            let (metric_type, help) = (metric.metric_type, &*metric.help);
-            let span = &metric.span;
-            (
-                metric.name.as_str(),
-                Described { section: &endpoints.section, span, metric_type, help },
-            )
-        })
-    });
-    for (name, metric) in constant.chain(fetched) {
+    for (name, metric) in described(metrics, endpoints) {
         let fault = match known.get(name) {
             _ if name.starts_with("narthex_") => "names that begin with `narthex_` are reserved",
             _ if json::OWN_METRICS.contains(&name) => "every endpoint has a metric of this name",

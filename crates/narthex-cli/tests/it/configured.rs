@@ -321,11 +321,52 @@ fn clashes_in_a_file_are_refused() {
             "2: metrics.a_b: there are two metrics called `a_b`",
         ),
         ("[metrics.a]\n[metrics.a]\n".to_owned(), "2: duplicate key"),
+        (
+            "[host]\n[metrics.node_load1]\n".to_owned(),
+            "2: metrics.node_load1: the program exports a metric of this name with another type",
+        ),
+        (
+            "[host]\n[metrics.node_load1]\ntype = 'gauge'\nhelp = 'Load.'\n".to_owned(),
+            "2: metrics.node_load1: the program exports a metric of this name with another help \
+             text",
+        ),
+        (
+            "[host]\n[metrics.node_load1]\ntype = 'gauge'\nhelp = '1m load average.'\n".to_owned(),
+            "2: metrics.node_load1: the program exports the same series",
+        ),
+        (
+            format!("host = {{}}\n{}", json("node_load1")),
+            "4: json.e.metrics.node_load1: the program exports a metric of this name with another \
+             type",
+        ),
+        (
+            "[metrics.process_start_time_seconds]\n".to_owned(),
+            "1: metrics.process_start_time_seconds: the program exports a metric of this name \
+             with another type",
+        ),
     ] {
         let directory = Directory::new().write("config.toml", &toml);
-        let (code, _, stderr) = directory.end_of(&["run", "config.toml"], &[]);
-        assert_eq!((code, stderr), (2, format!("error: config.toml:{expected}\n")));
+        for arguments in [&["run", "config.toml"][..], &["run", "config.toml", "--config.check"]] {
+            let (code, _, stderr) = directory.end_of(arguments, &[]);
+            assert_eq!((code, stderr), (2, format!("error: config.toml:{expected}\n")));
+        }
     }
+}
+
+#[test]
+fn a_name_is_free_where_nothing_else_of_it_is_exported() {
+    let toml = "process_stats = false\n[metrics.process_start_time_seconds]\nvalue = 3\n\
+                [metrics.node_load1]\nvalue = 2\n";
+    let page = Directory::new().write("config.toml", toml).run(&["config.toml"]).page();
+    assert_eq!(page.value("node_load1", &[]), Some(2.0), "{}", page.text);
+    assert_eq!(page.value("process_start_time_seconds", &[]), Some(3.0), "{}", page.text);
+
+    // Other series of a family of the machine join it.
+    let toml = "[host]\n[metrics.node_load1]\ntype = 'gauge'\nhelp = '1m load average.'\n\
+                labels = { of = 'other' }\nvalue = 2\n";
+    let page = Directory::new().write("config.toml", toml).run(&["config.toml"]).page();
+    assert_eq!(page.value("node_load1", &[("of", "other")]), Some(2.0), "{}", page.text);
+    assert!(page.value("node_load1", &[]).is_some(), "{}", page.text);
 }
 
 #[test]

@@ -35,7 +35,8 @@ impl ConfigMetrics {
     pub(super) fn described(&self) -> impl Iterator<Item = (&str, Described<'_>)> {
         self.metrics.iter().map(|(span, family)| {
             let (metric_type, help) = (family.metric_type(), family.metadata().help());
-            let described = Described { section: &self.section, span, metric_type, help };
+            let described =
+                Described { section: &self.section, span, metric_type, help, family: Some(family) };
             (family.name().as_str(), described)
         })
     }
