@@ -169,5 +169,5 @@ async fn a43_statuses_mean_what_a_gateway_means_by_them() {
         }
         assert_eq!(server.requests().len(), 1);
     }
-    assert_eq!(tried, 13);
+    assert_eq!(tried, 14);
 }
