@@ -24,7 +24,7 @@ impl Client {
     }
 
     pub(crate) fn get(&mut self, path: &str, headers: &str) -> Timing {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n{headers}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let begun = Instant::now();
         self.stream.write_all(request.as_bytes()).expect("the server reads");
         let mut filled = self.stream.read(&mut self.buffer).expect("an answer");

@@ -8,6 +8,7 @@ mod endpoints;
 mod fetch;
 mod figures;
 mod filters;
+mod goals;
 mod guides;
 mod hostile;
 mod labels;

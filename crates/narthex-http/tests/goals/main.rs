@@ -18,6 +18,7 @@ mod ends;
 mod guesses;
 mod load;
 mod slow;
+mod soak;
 
 use std::fmt::Display;
 use std::time::Duration;
