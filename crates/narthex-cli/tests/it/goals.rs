@@ -15,6 +15,7 @@ use crate::support::{Directory, Narthex};
 
 /// Prints what became of a goal, and gives the verdict.
 #[must_use]
+#[expect(clippy::print_stdout, reason = "whoever runs the long tests reads it")]
 fn report(
     goal: &str,
     measured: &str,
