@@ -271,5 +271,8 @@ fn c16_the_command_line_names_file_port_level_and_version_and_refuses_the_rest()
     assert_eq!(code, 2);
     assert!(stderr.contains("--log-color"), "{stderr}");
     let (code, stdout, _) = directory.end_of(&["--version"], &[]);
-    assert_eq!((code, &*stdout), (0, concat!("narthex, version ", env!("CARGO_PKG_VERSION"), "\n")));
+    assert_eq!(
+        (code, &*stdout),
+        (0, concat!("narthex, version ", env!("CARGO_PKG_VERSION"), "\n"))
+    );
 }
