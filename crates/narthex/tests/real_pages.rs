@@ -1,6 +1,6 @@
 //! The page of every example, in every format, as other programs read it.
 
-#![cfg(feature = "exporter")]
+#![cfg(all(feature = "exporter", feature = "tokio"))]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,10 +19,15 @@ const FORMATS: [(&str, &str); 3] = [
 ];
 
 /// The examples that serve a page, with their arguments.
-const SERVED: [(&str, &[&str]); 3] = [
+const SERVED: [(&str, &[&str]); 8] = [
+    ("app", &["127.0.0.1:0"]),
     ("axum", &["127.0.0.1:0"]),
+    ("count_errors", &["127.0.0.1:0"]),
     ("exporter", &["--host=127.0.0.1", "--port=0"]),
+    ("in_progress", &["127.0.0.1:0"]),
     ("latency", &["127.0.0.1:0", "0.05", "0.2", "0.25", "0.4", "1.5"]),
+    ("service", &["127.0.0.1:0"]),
+    ("timer", &["127.0.0.1:0"]),
 ];
 
 /// An example that was built beside this test.
