@@ -280,9 +280,7 @@ impl Registry {
         }
         families.extend(foreign_families(&entries, &mut problems));
         *scrape = Scrape::new(families);
-        for problem in problems {
-            scrape.push_problem(problem);
-        }
+        scrape.push_problems(problems);
     }
 
     /// What is registered: instruments by name, then collectors.

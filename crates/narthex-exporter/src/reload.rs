@@ -353,16 +353,9 @@ impl Reloader {
 
 impl Gather for Reloader {
     async fn gather(&self, request: ScrapeRequest) -> Result<Scrape, GatherError> {
-        let scrape = self.engine().gather(request).await?;
-        if self.self_metrics == SelfMetrics::Off {
-            return Ok(scrape);
-        }
-        let problems = scrape.problems().to_vec();
-        let mut families = scrape.into_families();
-        families.extend(self.families());
-        let mut scrape = Scrape::new(families);
-        for problem in problems {
-            scrape.push_problem(problem);
+        let mut scrape = self.engine().gather(request).await?;
+        if self.self_metrics == SelfMetrics::On {
+            scrape.push_families(self.families());
         }
         Ok(scrape)
     }

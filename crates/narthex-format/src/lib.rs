@@ -45,6 +45,8 @@ mod number;
 mod output;
 pub mod parse;
 mod protobuf;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

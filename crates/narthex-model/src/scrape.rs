@@ -57,9 +57,38 @@ impl Scrape {
         &self.problems
     }
 
-    /// Notes something that was left out before the scrape was put together.
-    pub fn push_problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    /// Notes what was left out before the scrape was put together.
+    ///
+    /// ```
+    /// use narthex_model::{MetricName, Problem, Scrape};
+    ///
+    /// let mut scrape = Scrape::new(Vec::new());
+    /// scrape.push_problems([Problem::new(MetricName::new("up")?, "its closure panicked")]);
+    /// assert_eq!(scrape.problems().len(), 1);
+    /// # Ok::<(), narthex_model::NameError>(())
+    /// ```
+    pub fn push_problems(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.extend(problems);
+    }
+
+    /// Adds families: merges them with those that are there, and checks all of them together. What
+    /// is left out now is told of after what was before.
+    ///
+    /// ```
+    /// use narthex_model::{MetricFamily, Scrape};
+    ///
+    /// let up = |zone| MetricFamily::gauge("up", "Up.").const_label("zone", zone);
+    /// let mut scrape = Scrape::new(vec![up("a").sample([""; 0], 1.0).build()?]);
+    /// scrape.push_families([up("b").sample([""; 0], 0.0).build()?]);
+    /// assert_eq!((scrape.families().len(), scrape.families()[0].len()), (1, 2));
+    /// # Ok::<(), narthex_model::FamilyError>(())
+    /// ```
+    pub fn push_families(&mut self, families: impl IntoIterator<Item = MetricFamily>) {
+        let mut all = std::mem::take(&mut self.families);
+        all.extend(families);
+        let Self { families, problems } = Self::new(all);
+        self.families = families;
+        self.problems.extend(problems);
     }
 
     /// The family of a name.

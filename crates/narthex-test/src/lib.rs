@@ -7,6 +7,8 @@
 //!   not rest on the client stack that goes with it.
 //! - [`Endpoint`] is a server that answers what a test wants it to.
 //! - [`promtool_findings`] and [`openmetrics_findings`] give a second opinion on a page.
+//! - [`example`] finds the program of an example, and [`proc_status`] what the kernel says of one.
+//! - [`report_goal`] prints what a goal of `docs/reliability.md` asks for.
 //! - [`Relay`] makes a scraper read a format that it would not ask for.
 //! - [`required_component`] and [`conformance`] find what a machine may lack. A test that misses
 //!   it says that it was skipped; under `CI=true` a missing component fails the test.
@@ -17,9 +19,12 @@ mod address;
 mod chromedriver;
 mod component;
 mod endpoint;
+mod example;
+mod goal;
 mod http;
 mod nginx;
 mod poll;
+mod proc_status;
 mod process;
 mod prometheus;
 mod promtool;
@@ -31,9 +36,12 @@ pub use address::free_address;
 pub use chromedriver::Chromedriver;
 pub use component::{conformance, required_component};
 pub use endpoint::{Endpoint, respond};
+pub use example::example;
+pub use goal::report_goal;
 pub use http::{Response, get, request};
 pub use nginx::Nginx;
 pub use poll::poll;
+pub use proc_status::{proc_status, resident_bytes};
 pub use process::Process;
 pub use prometheus::{Job, Prometheus};
 pub use promtool::promtool_findings;

@@ -2,21 +2,10 @@
 
 #![cfg(all(feature = "exporter", feature = "push", feature = "tokio"))]
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use narthex_test::{Process, Pushgateway, get, poll};
-
-/// An example that was built beside this test.
-fn example(name: &str) -> Command {
-    let mut path = std::env::current_exe().expect("the path of this test");
-    path.pop();
-    path.pop();
-    let path: PathBuf = path.join("examples").join(name);
-    assert!(path.exists(), "{} is not built: test all targets", path.display());
-    Command::new(path)
-}
+use narthex_test::{Process, Pushgateway, example, get, poll};
 
 fn value(page: &str, sample: &str) -> f64 {
     let line = page.lines().find(|line| line.starts_with(sample)).expect(sample);
@@ -25,7 +14,7 @@ fn value(page: &str, sample: &str) -> f64 {
 
 #[test]
 fn a44_the_counter_example_prints_a_page() {
-    let output = example("counter").output().expect("it runs");
+    let output = Command::new(example("counter")).output().expect("it runs");
     let page = "# HELP events_total Events seen.\n# TYPE events_total counter\nevents_total 3\n";
     assert_eq!(String::from_utf8_lossy(&output.stdout), page);
 }
@@ -33,7 +22,8 @@ fn a44_the_counter_example_prints_a_page() {
 #[cfg(feature = "axum")]
 #[test]
 fn a44_the_axum_example_serves_its_metrics() {
-    let mut process = Process::start(example("axum").arg("127.0.0.1:0")).expect("it starts");
+    let mut process =
+        Process::start(Command::new(example("axum")).arg("127.0.0.1:0")).expect("it starts");
     let url = process.wait_for_line("listening on ");
     let hello = get(&url.replace("/metrics", "/hello/marcus"), &[]).expect("an answer");
     assert_eq!(hello.text(), "Salve, marcus!\n");
@@ -45,7 +35,8 @@ fn a44_the_axum_example_serves_its_metrics() {
 
 /// Starts an example that serves its metrics, and scrapes it until `sample` is at least `least`.
 fn scrape_until(name: &str, sample: &str, least: f64) -> String {
-    let mut process = Process::start(example(name).arg("127.0.0.1:0")).expect("it starts");
+    let mut process =
+        Process::start(Command::new(example(name)).arg("127.0.0.1:0")).expect("it starts");
     let url = process.wait_for_line("listening on ");
     poll(sample, Duration::from_secs(30), || {
         let page = get(&url, &[]).expect("an answer").text().to_owned();
@@ -75,7 +66,8 @@ fn a44_the_count_errors_example_counts_every_third_line() {
 
 #[test]
 fn a44_the_service_example_serves_a_counter_until_it_is_told_to_end() {
-    let mut process = Process::start(example("service").arg("127.0.0.1:0")).expect("it starts");
+    let mut process =
+        Process::start(Command::new(example("service")).arg("127.0.0.1:0")).expect("it starts");
     let url = process.wait_for_line("listening on ");
     let page = get(&url, &[]).expect("an answer");
     assert_eq!(value(page.text(), "events_total{host=\"db1\",kind=\"timer_expire\"}"), 1.0);
@@ -107,7 +99,7 @@ fn a44_the_app_example_has_every_common_instrument_process_and_runtime() {
 
 #[test]
 fn a44_the_latency_example_has_exemplars_where_the_format_has() {
-    let command = &mut example("latency");
+    let command = &mut Command::new(example("latency"));
     let mut process = Process::start(command.args(["127.0.0.1:0", "0.2"])).expect("it starts");
     let url = process.wait_for_line("listening on ");
     let accept = [("Accept", "application/openmetrics-text")];
@@ -121,7 +113,7 @@ fn a44_the_latency_example_has_exemplars_where_the_format_has() {
 #[test]
 fn real_a44_the_push_example_pushes() {
     let Some(gateway) = Pushgateway::start() else { return };
-    let output = example("push").arg(gateway.url()).output().expect("it runs");
+    let output = Command::new(example("push")).arg(gateway.url()).output().expect("it runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "pushed: 200 OK\n");
     let page = gateway.page();
     let group = "instance=\"db1\",job=\"nightly_backup\"";
@@ -132,7 +124,7 @@ fn real_a44_the_push_example_pushes() {
 
 #[test]
 fn b34_the_sample_exporter_updates_its_metrics_at_each_scrape() {
-    let command = &mut example("exporter");
+    let command = &mut Command::new(example("exporter"));
     command.args(["--host", "127.0.0.1", "--port", "0", "--baz", "ham"]);
     let mut process = Process::start(command).expect("it starts");
     let url = process.wait_for_line("listening on ");

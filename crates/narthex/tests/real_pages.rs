@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use narthex_test::{Job, Process, Prometheus, Relay, get, openmetrics_findings, promtool_findings};
+use narthex_test::{
+    Job, Process, Prometheus, Relay, example, get, openmetrics_findings, promtool_findings,
+};
 
 /// The formats, and what a scraper says that reads nothing else.
 const FORMATS: [(&str, &str); 3] = [
@@ -30,20 +32,11 @@ const SERVED: [(&str, &[&str]); 8] = [
     ("timer", &["127.0.0.1:0"]),
 ];
 
-/// An example that was built beside this test.
-fn example(name: &str) -> Command {
-    let mut path = std::env::current_exe().expect("the path of this test");
-    path.pop();
-    path.pop();
-    let path = path.join("examples").join(name);
-    assert!(path.exists(), "{} is not built: test all targets", path.display());
-    Command::new(path)
-}
-
 /// A running example and the address of its page.
 #[track_caller]
 fn start(name: &str, arguments: &[&str]) -> (Process, String) {
-    let mut process = Process::start(example(name).args(arguments)).expect("it starts");
+    let mut process =
+        Process::start(Command::new(example(name)).args(arguments)).expect("it starts");
     let url = process.wait_for_line("listening on ");
     (process, url)
 }
@@ -67,7 +60,7 @@ fn real_promtool_has_nothing_to_say_about_the_examples() {
         "a_gauge metric name should not include type 'gauge'",
         "a_counter_total metric name should not include type 'counter'",
     ];
-    let counter = example("counter").output().expect("it runs").stdout;
+    let counter = Command::new(example("counter")).output().expect("it runs").stdout;
     let mut pages = vec![String::from_utf8(counter).expect("text")];
     let running = SERVED.map(|(name, arguments)| start(name, arguments));
     pages.extend(running.iter().map(|(_, url)| page(url, FORMATS[0].1)));

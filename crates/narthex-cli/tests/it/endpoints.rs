@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use narthex_test::{Endpoint, get, respond};
+use narthex_test::{Endpoint, get, proc_status, respond};
 
 use crate::support::{Directory, Narthex, Page};
 
@@ -319,9 +319,7 @@ fn a_huge_answer_does_not_fill_the_memory() {
     assert!(log.contains("answered more than 4194304 bytes; `max_size` can be more"), "{log}");
     // Beyond the limit there is what sockets hold.
     assert!(sent.load(Ordering::Relaxed) < 64 << 20, "{}", sent.load(Ordering::Relaxed));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", narthex.process.id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak = proc_status(narthex.process.id(), "VmHWM").unwrap();
     assert!(peak < 100_000, "{peak} kB");
 
     let endpoint = Endpoint::start(|_, stream| {

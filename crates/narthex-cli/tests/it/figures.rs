@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use narthex_test::{Endpoint, get, respond};
+use narthex_test::{Endpoint, get, resident_bytes, respond};
 use tempfile::TempDir;
 
 /// The program to measure: an optimised build that `NARTHEX_BIN` names, or that of the tests.
@@ -47,9 +47,7 @@ impl Running {
 
     /// Resident memory in MB.
     fn memory(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0 / 1e6
+        resident_bytes(self.child.id()).unwrap() as f64 / 1e6
     }
 }
 

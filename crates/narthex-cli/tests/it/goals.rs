@@ -2,31 +2,15 @@
 //!
 //! The full forms are ignored by default; `docs/reliability.md` has the command that runs them.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use narthex_test::{Endpoint, Process, Prometheus, respond};
+use narthex_test::{Endpoint, Process, Prometheus, proc_status, report_goal as report, respond};
 
 use crate::fetch::ok;
 use crate::hostile::{Server, gzip};
 use crate::support::{Directory, Narthex};
-
-/// Prints what became of a goal, and gives the verdict.
-#[must_use]
-#[expect(clippy::print_stdout, reason = "whoever runs the long tests reads it")]
-fn report(
-    goal: &str,
-    measured: &str,
-    value: impl Display,
-    limit: impl Display,
-    holds: bool,
-) -> bool {
-    let verdict = if holds { "PASS" } else { "FAIL" };
-    println!("{goal}: {measured}: {value}, limit {limit}: {verdict}");
-    holds
-}
 
 /// Peak memory in bytes and time of `narthex fetch`, which must refuse the answer.
 fn refusal(answer: Vec<u8>) -> (u64, Duration) {
@@ -37,12 +21,7 @@ fn refusal(answer: Vec<u8>) -> (u64, Duration) {
     let mut peak = 0;
     // Of a process that has ended there is nothing to read, and the peak never sinks.
     while process.is_running() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()));
-        let line = status.ok().and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
-        });
-        peak = peak.max(line.unwrap_or(0) * 1024);
+        peak = peak.max(proc_status(process.id(), "VmHWM").unwrap_or(0) * 1024);
         assert!(begun.elapsed() < Duration::from_secs(60), "{}", process.stderr());
     }
     let time = begun.elapsed();

@@ -15,14 +15,13 @@ mod threads;
 
 use std::fmt::Display;
 
+use narthex_test::report_goal;
+
 /// Prints what became of a goal, and fails where it was missed.
 #[track_caller]
-#[expect(clippy::print_stdout, reason = "whoever runs the long tests reads it")]
 fn report(goal: &str, measured: &str, value: impl Display, limit: impl Display, holds: bool) {
-    let verdict = if holds { "PASS" } else { "FAIL" };
-    let line = format!("{goal}: {measured}: {value}, limit {limit}: {verdict}");
-    println!("{line}");
-    assert!(holds, "{line}");
+    let line = format!("{goal}: {measured}: {value}, limit {limit}");
+    assert!(report_goal(goal, measured, value, limit, holds), "{line}");
 }
 
 /// Numbers without a pattern, the same in every run.

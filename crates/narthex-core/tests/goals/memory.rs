@@ -1,16 +1,15 @@
 //! G14: memory depends on series, not on traffic.
 
-use std::fs;
+use std::process;
 
 use narthex_core::{Counter, DynamicFamily, Histogram, Registry, Summary};
+use narthex_test::resident_bytes;
 
 use crate::report;
 
-/// Memory of this process that is in use, as the kernel sees it.
-pub(crate) fn resident_bytes() -> u64 {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: Option<u64> = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-    pages.unwrap_or(0) * 4096
+/// Memory of this process that is in use, as the kernel sees it; nothing where it does not say.
+pub(crate) fn own_bytes() -> u64 {
+    resident_bytes(process::id()).unwrap_or(0)
 }
 
 #[test]
@@ -57,7 +56,7 @@ fn observations(number: u64) {
 fn growth(number: u64, each: impl Fn(u64)) -> u64 {
     let warm_up = number / 100;
     (0..warm_up).for_each(&each);
-    let before = resident_bytes();
+    let before = own_bytes();
     (warm_up..number).for_each(&each);
-    resident_bytes().saturating_sub(before)
+    own_bytes().saturating_sub(before)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use narthex_core::model::{Scrape, Value};
 use narthex_core::{Counter, DynamicFamily, Histogram, Registry};
 
-use crate::memory::resident_bytes;
+use crate::memory::own_bytes;
 use crate::report;
 
 #[test]
@@ -140,7 +140,7 @@ fn short_threads(threads: u64) {
     let registry = Registry::new();
     let counter = Counter::builder("c_total", "C.").register(&registry).unwrap();
     let histogram = Histogram::builder("h", "H.").register(&registry).unwrap();
-    let before = resident_bytes();
+    let before = own_bytes();
     for _ in 0..threads / AT_ONCE {
         std::thread::scope(|scope| {
             for _ in 0..AT_ONCE {
@@ -153,7 +153,7 @@ fn short_threads(threads: u64) {
             }
         });
     }
-    let grown = resident_bytes().saturating_sub(before);
+    let grown = own_bytes().saturating_sub(before);
     let expected = threads * INCREMENTS;
     let measured = format!("increments kept of {threads} threads x {INCREMENTS}");
     report("T20", &measured, counter.value(), expected, counter.value() == expected as f64);

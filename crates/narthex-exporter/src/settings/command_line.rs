@@ -33,7 +33,7 @@ impl Settings {
         command: &Command,
         input: &Input,
     ) -> Result<Option<Typed>, SettingsError> {
-        // The file is read later, so its path is a path for now.
+        // The file is read elsewhere, so that its path is no more than a path here.
         let command = &self.change(command.clone(), |command| match has_config(&command) {
             true => command.mut_arg(CONFIG, |arg| arg.value_parser(PathBufValueParser::new())),
             false => command,

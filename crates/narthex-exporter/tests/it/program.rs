@@ -2,11 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use narthex_test::example;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ impl House {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(example());
+        let mut command = Command::new(example("thermo"));
         command.args(arguments).current_dir(&self.0).env_clear();
         command
     }
@@ -50,14 +50,6 @@ impl House {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
-}
-
-/// Cargo builds examples with the tests, one directory beside theirs.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples/thermo");
-    assert!(path.exists(), "build {} with `cargo build --example thermo`", path.display());
-    path
 }
 
 /// The running program; killed when dropped.

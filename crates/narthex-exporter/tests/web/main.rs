@@ -5,11 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use narthex_test::{Process, get, request, required_component};
+use narthex_test::{Process, example, get, request, required_component};
 use tempfile::TempDir;
 
 /// A folder to start the program in, with a sensor, a certificate and a key.
@@ -26,14 +26,8 @@ fn house() -> TempDir {
     house
 }
 
-/// Cargo builds examples with the tests, one directory beside theirs.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().and_then(Path::parent).unwrap().join("examples/thermo")
-}
-
 fn thermo(house: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(example());
+    let mut command = Command::new(example("thermo"));
     command.arg("--device=sensor").args(arguments).current_dir(house).env_clear();
     command
 }
@@ -176,7 +170,7 @@ fn activated(house: &TempDir, socket: OwnedFd, notify: &Path) -> Command {
     let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
     command
         .args(["-c", script])
-        .arg(example())
+        .arg(example("thermo"))
         .args(["--device=sensor", "--web.systemd-socket"])
         .env("NOTIFY_SOCKET", notify)
         .current_dir(house)

@@ -146,9 +146,7 @@ impl ScrapeBuilder {
 
     pub(super) fn finish(self) -> Scrape {
         let mut scrape = Scrape::new(self.families);
-        for problem in self.problems {
-            scrape.push_problem(problem);
-        }
+        scrape.push_problems(self.problems);
         scrape
     }
 }

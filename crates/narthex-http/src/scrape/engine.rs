@@ -196,14 +196,10 @@ impl ScrapeEngine {
             families.extend(self_metrics(names.into_iter(), &standings));
         }
         let mut scrape = Scrape::new(families);
-        for problem in problems {
-            scrape.push_problem(problem);
-        }
+        scrape.push_problems(problems);
         Ok(scrape)
     }
-}
 
-impl ScrapeEngine {
     /// The family with those of the engine's labels that it lacks.
     fn labelled(&self, family: MetricFamily) -> Result<MetricFamily, Problem> {
         let metadata = family.metadata();

@@ -188,14 +188,10 @@ struct Beside<G> {
 
 impl<G: Gather> Gather for Beside<G> {
     async fn gather(&self, request: ScrapeRequest) -> Result<Scrape, GatherError> {
-        let scrape = self.gather.gather(request).await?;
-        let problems = scrape.problems().to_vec();
-        let mut families = scrape.into_families();
+        let mut scrape = self.gather.gather(request).await?;
+        let mut families = Vec::new();
         self.metrics.collect(&mut families);
-        let mut scrape = Scrape::new(families);
-        for problem in problems {
-            scrape.push_problem(problem);
-        }
+        scrape.push_families(families);
         Ok(scrape)
     }
 

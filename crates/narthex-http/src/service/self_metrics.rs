@@ -49,21 +49,16 @@ impl SelfMetrics {
     }
 
     /// Takes note of a gather, and puts these metrics on the page where they are wanted.
-    pub(super) fn note(&self, scrape: Scrape) -> Scrape {
+    pub(super) fn note(&self, mut scrape: Scrape) -> Scrape {
         self.gathers.fetch_add(1, Ordering::Relaxed);
-        if !self.on_page {
-            self.note_problems(scrape.problems());
-            return scrape;
-        }
-        let problems = scrape.problems().to_vec();
-        self.note_problems(&problems);
-        let mut families = scrape.into_families();
-        families.extend(self.families().expect("the names are valid and the samples distinct"));
-        let mut scrape = Scrape::new(families);
-        // Problems of these metrics themselves: somebody else uses their names.
+        // Before these metrics are made, which tell of them.
         self.note_problems(scrape.problems());
-        for problem in problems {
-            scrape.push_problem(problem);
+        if self.on_page {
+            let noted = scrape.problems().len();
+            let families = self.families().expect("the names are valid and the samples distinct");
+            scrape.push_families(families);
+            // Problems of these metrics themselves: somebody else uses their names.
+            self.note_problems(&scrape.problems()[noted..]);
         }
         scrape
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use narthex_http::{Gather, GatherError, MetricsService, ScrapeRequest, Server, WebConfig};
 use narthex_model::{MetricFamily, Scrape};
+use narthex_test::resident_bytes;
 
 /// What the server is told, in the environment of its process.
 #[derive(Clone, Debug, Default)]
@@ -72,10 +73,7 @@ impl ServerProcess {
 
     /// The resident memory of the process.
     pub(crate) fn memory(&self) -> i64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<i64>().unwrap() * 1024
+        resident_bytes(self.child.id()).unwrap() as i64
     }
 
     /// The time that the process has worked.

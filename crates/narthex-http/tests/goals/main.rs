@@ -20,23 +20,9 @@ mod load;
 mod slow;
 mod soak;
 
-use std::fmt::Display;
 use std::time::Duration;
 
-/// Prints what became of a goal, and gives the verdict.
-#[must_use]
-#[expect(clippy::print_stdout, reason = "whoever runs the long tests reads it")]
-fn report(
-    goal: &str,
-    measured: &str,
-    value: impl Display,
-    limit: impl Display,
-    holds: bool,
-) -> bool {
-    let verdict = if holds { "PASS" } else { "FAIL" };
-    println!("{goal}: {measured}: {value}, limit {limit}: {verdict}");
-    holds
-}
+use narthex_test::report_goal as report;
 
 /// Whether times count: on a machine that does other things too they say nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! A long time of counting, series that come and go, and scrapes: G27.
 
+use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use narthex_core::{Counter, DynamicFamily, Registry};
 use narthex_http::{MetricsService, Server};
+use narthex_test::{proc_status, resident_bytes};
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -40,10 +42,8 @@ fn work(family: &DynamicFamily<Counter>, stop: &AtomicBool, done: &AtomicU64) {
     }
 }
 
-fn status(name: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
+fn own_threads() -> f64 {
+    proc_status(process::id(), "Threads").unwrap() as f64
 }
 
 fn descriptors() -> usize {
@@ -93,14 +93,17 @@ fn g27(size: Size) {
                 }
                 scrapes += 1;
                 if begun.elapsed() > warm {
-                    memory.push((begun.elapsed().as_secs_f64(), status("VmRSS") * 1024.0));
+                    memory.push((
+                        begun.elapsed().as_secs_f64(),
+                        resident_bytes(process::id()).unwrap() as f64,
+                    ));
                     if open == 0 {
-                        (open, threads) = (descriptors(), status("Threads"));
+                        (open, threads) = (descriptors(), own_threads());
                     }
                 }
             }
             open = descriptors().saturating_sub(open);
-            threads = status("Threads") - threads;
+            threads = own_threads() - threads;
             stop.store(true, Ordering::Relaxed);
         });
     });

@@ -219,6 +219,17 @@ async fn a35_a_body_that_panics_is_a_failed_request() {
 }
 
 #[tokio::test]
+async fn a35_a_failure_is_not_mended_by_the_end_of_the_body() {
+    let mut rig = rig(does(|| ready(ok(parts(&[Some(Ok("a")), Some(Err("gone"))])))));
+    let mut body = rig.call(get("/")).await.unwrap().into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    assert!(body.frame().await.unwrap().is_err());
+    assert!(body.frame().await.is_none());
+    drop(body);
+    rig.check("http_requests_total", &[("GET unmatched failed", 1.0)]);
+}
+
+#[tokio::test]
 async fn a35_a_response_of_known_length_is_whole_when_that_is_sent() {
     // Hyper stops asking then, so that the end of the body is never seen.
     let mut rig = rig(does(|| {

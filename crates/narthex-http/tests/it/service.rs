@@ -294,7 +294,7 @@ async fn problems_are_counted_each_time_and_logged_once() {
     let text = MetricFamily::counter("twice", "A counter.").sample([""; 0], 1_u64).build();
     let mut scrape = Scrape::new(vec![gauge("twice", 1.0), text.unwrap()]);
     let broken = MetricName::new("broken").unwrap();
-    scrape.push_problem(Problem::new(broken, "it said \u{1b}[31m\nand died"));
+    scrape.push_problems([Problem::new(broken, "it said \u{1b}[31m\nand died")]);
     let service = MetricsService::new(Fixed(scrape));
     for _ in 0..2 {
         page(&service).await;

@@ -3,10 +3,12 @@
 #![expect(clippy::print_stdout, reason = "goals print what they measured")]
 
 use std::net::SocketAddr;
+use std::process;
 use std::time::Duration;
 
 use narthex_http::{MetricsService, Server};
 use narthex_model::{MetricFamily, Scrape};
+use narthex_test::resident_bytes;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -47,13 +49,6 @@ async fn g03_readers_that_stall_do_not_keep_others_from_a_page() {
     assert!(whole.await.expect("a page becomes free").body.len() > 10_000_000);
 }
 
-/// The memory that this process has, in bytes.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
 /// Reads a page at some three megabytes a second, after coming again for as long as it is told to.
 async fn read_slowly(addr: SocketAddr, body: u64) {
     let mut client = loop {
@@ -83,7 +78,7 @@ async fn slow_readers(readers: usize, series: u64) {
     let running = Server::bind("127.0.0.1:0").await.unwrap().serve(service);
     let addr = running.local_addrs()[0];
     let body = get(addr, "/metrics").await.body.len() as u64;
-    let before = resident();
+    let before = resident_bytes(process::id()).unwrap();
     let mut reading = JoinSet::new();
     for _ in 0..readers {
         reading.spawn(read_slowly(addr, body));
@@ -95,7 +90,7 @@ async fn slow_readers(readers: usize, series: u64) {
         if let Ok(Some(done)) = timeout(pause, reading.join_next()).await {
             done.unwrap();
         }
-        most = most.max(resident());
+        most = most.max(resident_bytes(process::id()).unwrap());
     }
     let (grown, limit) = (most - before, 2 * body + 64 * 1024 * 1024);
     let verdict = if grown < limit { "PASS" } else { "FAIL" };

@@ -176,7 +176,7 @@ fn implementation(input: &DeriveInput, krate: &Path, source: &Source<'_>) -> Tok
 
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
-        #[allow(deprecated)]
+        #[allow(deprecated, reason = "what is derived for may be on its way out")]
         impl #impl_generics #krate::LabelValue for #ident #type_generics #where_clause {
             type Text<#lifetime>
                 = #text_type

@@ -139,7 +139,7 @@ fn implementation(input: &DeriveInput, krate: &Path, labels: &[Label<'_>]) -> To
     // generic parameters, which are not, start with two underscores.
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
-        #[allow(deprecated)]
+        #[allow(deprecated, reason = "what is derived for may be on its way out")]
         impl #impl_generics #krate::Labels for #ident #type_generics #where_clause {
             type Borrowed<#lifetime> = #borrowed;
 

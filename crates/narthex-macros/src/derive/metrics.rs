@@ -187,7 +187,7 @@ fn implementation(
     };
     quote_spanned! {site=>
         #[automatically_derived]
-        #[allow(deprecated)]
+        #[allow(deprecated, reason = "what is derived for may be on its way out")]
         impl #impl_generics #krate::Metrics for #ident #type_generics #where_clause {
             fn register(
                 #registry: &#krate::Registry,

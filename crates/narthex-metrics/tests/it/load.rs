@@ -1,6 +1,6 @@
 //! Much, at once, and for long.
 
-use std::fs;
+use std::process;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use metrics::{counter, describe_counter, histogram, with_local_recorder};
 use narthex_core::{Collector, Registry};
 use narthex_metrics::MetricsRecorder;
 use narthex_model::{MetricFamily, Value};
+use narthex_test::resident_bytes;
 
 /// The peer keeps every sample until somebody scrapes: 787 MB for 50 million.
 #[test]
@@ -19,23 +20,17 @@ fn g14_observations_that_nobody_scrapes_cost_no_memory() {
     let recorder = MetricsRecorder::new(&registry).unwrap();
     let h = with_local_recorder(&recorder, || histogram!("h"));
     h.record(1.0);
-    let before = resident_bytes();
+    let before = resident_bytes(process::id()).unwrap_or(0);
     for n in 1..OBSERVATIONS {
         h.record((n % 100) as f64 / 7.0);
     }
-    let grown = resident_bytes().saturating_sub(before);
+    let grown = resident_bytes(process::id()).unwrap_or(0).saturating_sub(before);
     println!("G14: {OBSERVATIONS} observations through the facade: {grown} bytes, limit {LIMIT}");
     assert!(grown < LIMIT, "{grown} bytes");
     let scrape = registry.gather();
     let metric = scrape.family("h").and_then(|family| family.metric(0)).unwrap();
     let Value::Histogram(histogram) = metric.value() else { panic!("not a histogram") };
     assert_eq!(histogram.count(), OBSERVATIONS);
-}
-
-fn resident_bytes() -> u64 {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
 }
 
 #[test]

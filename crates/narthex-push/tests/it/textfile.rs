@@ -91,7 +91,7 @@ fn what_node_exporter_would_not_read_is_not_written() {
 
     let mut incomplete = scrape();
     let family = MetricFamily::gauge("lost", "").build().unwrap().name().clone();
-    incomplete.push_problem(narthex_model::Problem::new(family, "its collector panicked"));
+    incomplete.push_problems([narthex_model::Problem::new(family, "its collector panicked")]);
     let error = Textfile::new(&path).write(&incomplete).unwrap_err();
     assert!(error.to_string().contains("its collector panicked"), "{error}");
 
