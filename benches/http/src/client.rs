@@ -38,14 +38,69 @@ impl Client {
         };
         let text = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
         assert!(text.starts_with("http/1.1 200"), "{text}");
+        let mut rest =
+            Rest { stream: &mut self.stream, buffer: &mut self.buffer, next: head, filled };
         let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let length: usize = length.and_then(|length| length.parse().ok()).expect("a length");
-        let mut left = length - (filled - head);
-        while left > 0 {
-            let read = self.stream.read(&mut self.buffer).expect("a body");
-            assert!(read > 0, "the body breaks off");
-            left -= read;
-        }
+        let length = match length {
+            Some(length) => rest.skip(length.parse().expect("a length")),
+            None => rest.skip_chunks(),
+        };
         Timing { first_byte, total: begun.elapsed(), length }
+    }
+}
+
+/// What comes after the head of an answer.
+struct Rest<'c> {
+    stream: &'c mut TcpStream,
+    buffer: &'c mut [u8],
+    /// The bytes of the buffer that nobody has looked at are `next..filled`.
+    next: usize,
+    filled: usize,
+}
+
+impl Rest<'_> {
+    fn skip(&mut self, length: usize) -> usize {
+        let mut left = length;
+        loop {
+            let here = left.min(self.filled - self.next);
+            self.next += here;
+            left -= here;
+            if left == 0 {
+                return length;
+            }
+            self.fill();
+        }
+    }
+
+    /// Skips a chunked body (RFC 9112, section 7.1), and tells its length.
+    fn skip_chunks(&mut self) -> usize {
+        let mut length = 0;
+        loop {
+            let mut size = Vec::new();
+            while !size.ends_with(b"\r\n") {
+                size.push(self.byte());
+            }
+            let size = std::str::from_utf8(&size).expect("a size").trim_end();
+            let size = usize::from_str_radix(size, 16).expect("a size");
+            length += self.skip(size);
+            self.skip(2);
+            if size == 0 {
+                return length;
+            }
+        }
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.next == self.filled {
+            self.fill();
+        }
+        self.next += 1;
+        self.buffer[self.next - 1]
+    }
+
+    fn fill(&mut self) {
+        self.next = 0;
+        self.filled = self.stream.read(self.buffer).expect("a body");
+        assert!(self.filled > 0, "the body breaks off");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -93,10 +93,11 @@ impl HttpBody for Body {
         match &mut self.0 {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Page(reader) => Poll::Ready(match reader.take() {
+            Kind::Page(reader) => Poll::Ready(match ready!(reader.poll_take(cx)) {
                 Taken::Chunk(chunk) => Some(Ok(Frame::data(chunk))),
                 Taken::End => None,
-                Taken::Revoked => Some(Err(BodyError(Revoked.into()))),
+                Taken::Revoked => Some(Err(BodyError(Break::Revoked.into()))),
+                Taken::Broken => Some(Err(BodyError(Break::Unfinished.into()))),
             }),
             Kind::Streamed(body) => Pin::new(body).poll_frame(cx),
         }
@@ -105,7 +106,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_empty(),
-            Kind::Page(reader) => reader.left() == 0,
+            Kind::Page(reader) => reader.left() == Some(0),
             Kind::Streamed(body) => body.is_end_stream(),
         }
     }
@@ -113,7 +114,9 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Page(reader) => SizeHint::with_exact(reader.left() as u64),
+            Kind::Page(reader) => {
+                reader.left().map_or_else(SizeHint::new, |left| SizeHint::with_exact(left as u64))
+            }
             Kind::Streamed(body) => body.size_hint(),
         }
     }
@@ -135,14 +138,22 @@ impl std::error::Error for BodyError {
     }
 }
 
-/// A page was given up for the sake of others, because its reader had stalled or was overdue.
+/// Why a page broke off.
 #[derive(Debug)]
-struct Revoked;
+enum Break {
+    /// It was given up for the sake of others, because its reader had stalled or was overdue.
+    Revoked,
+    /// Encoding it failed.
+    Unfinished,
+}
 
-impl fmt::Display for Revoked {
+impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("its reader was too slow while others waited for a page")
+        f.write_str(match self {
+            Self::Revoked => "its reader was too slow while others waited for a page",
+            Self::Unfinished => "encoding the page failed",
+        })
     }
 }
 
-impl std::error::Error for Revoked {}
+impl std::error::Error for Break {}

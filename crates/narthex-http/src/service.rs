@@ -26,6 +26,7 @@ use narthex_format::Format;
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
+use self::chunks::Progress;
 use self::coding::Coding;
 use self::flight::Flights;
 use self::pages::{AllPages, Variant};
@@ -46,6 +47,7 @@ use crate::gather::{DynGather, Gather, Selection, SourceStatus};
 ///   that name.
 /// - Scrapes that arrive while the metrics are being gathered share that gather, and everybody
 ///   who wants the same format reads the same bytes, which are made off the async workers.
+/// - A page of more than 64 KiB is sent while its rest is being made, then without `Content-Length`.
 /// - The gather must be ready by the scraper's own timeout, which it tells in
 ///   `X-Prometheus-Scrape-Timeout-Seconds`, less a margin; where it is not, the answer is 503 with
 ///   `Retry-After`, and so it is where too many gathers are [under way](Self::max_gathers).
@@ -403,7 +405,7 @@ impl Core {
     async fn answer(&self, head: bool, ask: Result<Ask, QueryError>) -> Response<Body> {
         let in_flight = self.metrics.begin();
         let response = match ask {
-            Ok(ask) => timeout_at(ask.limit, self.page(&ask))
+            Ok(ask) => timeout_at(ask.limit, self.page(&ask, head))
                 .await
                 .unwrap_or(Err(Refusal::Late))
                 .map(|page| page_response(page, &ask, head)),
@@ -413,7 +415,18 @@ impl Core {
         response.unwrap_or_else(|refusal| refusal_response(&refusal, head))
     }
 
-    async fn page(&self, ask: &Ask) -> Result<Reader, Refusal> {
+    /// A page of which there is something to send; all of it where the head alone is sent.
+    async fn page(&self, ask: &Ask, head: bool) -> Result<Reader, Refusal> {
+        let page = self.begin(ask).await?;
+        // Also, a short page is whole then, so that its length can be told.
+        let progress = if head { page.written().await } else { page.begun().await };
+        match progress {
+            Progress::Growing | Progress::Whole => Ok(page),
+            Progress::Broken => Err(Refusal::Failed("the scrape failed".into())),
+        }
+    }
+
+    async fn begin(&self, ask: &Ask) -> Result<Reader, Refusal> {
         // Known before the gather: no page could be made of it.
         let known = self.pages.known(&ask.variant);
         if let Some(answer) = known.and_then(|pages| pages.answer_if_all_are_read(ask.until)) {
@@ -462,19 +475,21 @@ pub(crate) fn text_response(status: StatusCode, text: &'static str, head: bool) 
     content_response(status, "text/plain; charset=utf-8", text.len(), text.into(), head)
 }
 
+/// A response with this content; its `length` where it is known already.
 pub(crate) fn content_response(
     status: StatusCode,
     content_type: &'static str,
-    length: usize,
+    length: impl Into<Option<usize>>,
     content: Body,
     head: bool,
 ) -> Response<Body> {
-    // Told here, for a response to HEAD has the length of the content that it lacks.
-    let length = HeaderValue::from(length);
     let mut response = Response::new(if head { Body::empty() } else { content });
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CONTENT_LENGTH, length);
+    // Told here, for a response to HEAD has the length of the content that it lacks.
+    if let Some(length) = length.into() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
     response
 }

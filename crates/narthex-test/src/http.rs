@@ -16,6 +16,36 @@ pub struct Response {
 }
 
 impl Response {
+    /// Reads what a server answered to a request of this method.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the answer breaks HTTP or ends before the body is whole.
+    pub fn read(method: &str, stream: &mut impl BufRead) -> io::Result<Self> {
+        let status_line = read_line(stream)?;
+        let status =
+            status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status =
+            status.ok_or_else(|| invalid(format!("not a status line: `{status_line}`")))?;
+
+        let mut headers = Vec::new();
+        loop {
+            let line = read_line(stream)?;
+            if line.is_empty() {
+                break;
+            }
+            let header =
+                line.split_once(':').ok_or_else(|| invalid(format!("no header: `{line}`")))?;
+            headers.push((header.0.to_ascii_lowercase(), header.1.trim().to_owned()));
+        }
+
+        let mut response = Self { status, headers, body: Vec::new() };
+        if method != "HEAD" && status != 204 && status != 304 {
+            response.body = read_body(&response, stream)?;
+        }
+        Ok(response)
+    }
+
     /// The value of the first header called `name`, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -63,7 +93,7 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> io::Result<
     }
     head += "\r\n";
     stream.write_all(head.as_bytes())?;
-    read_response(method, &mut BufReader::new(stream))
+    Response::read(method, &mut BufReader::new(stream))
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,28 +101,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 fn split(url: &str) -> Option<(&str, &str)> {
     let rest = url.strip_prefix("http://")?;
     Some(rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)))
-}
-
-fn read_response(method: &str, stream: &mut impl BufRead) -> io::Result<Response> {
-    let status_line = read_line(stream)?;
-    let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    let status = status.ok_or_else(|| invalid(format!("not a status line: `{status_line}`")))?;
-
-    let mut headers = Vec::new();
-    loop {
-        let line = read_line(stream)?;
-        if line.is_empty() {
-            break;
-        }
-        let header = line.split_once(':').ok_or_else(|| invalid(format!("no header: `{line}`")))?;
-        headers.push((header.0.to_ascii_lowercase(), header.1.trim().to_owned()));
-    }
-
-    let mut response = Response { status, headers, body: Vec::new() };
-    if method != "HEAD" && status != 204 && status != 304 {
-        response.body = read_body(&response, stream)?;
-    }
-    Ok(response)
 }
 
 fn read_body(response: &Response, stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
@@ -147,12 +155,12 @@ fn invalid(message: String) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{read_response, split};
+    use super::{Response, split};
 
     #[track_caller]
     fn check(method: &str, answer: &str, expected: Result<&str, &str>) {
-        let read = read_response(method, &mut answer.as_bytes());
-        let body = read.as_ref().map(super::Response::text).map_err(ToString::to_string);
+        let read = Response::read(method, &mut answer.as_bytes());
+        let body = read.as_ref().map(Response::text).map_err(ToString::to_string);
         assert_eq!(body.as_deref().map_err(String::as_str), expected);
     }
 
@@ -190,7 +198,7 @@ mod tests {
     #[test]
     fn headers_are_found_in_any_case() {
         let answer = "HTTP/1.1 404 Not Found\r\nX-One:  1 \r\n\r\n";
-        let response = read_response("GET", &mut answer.as_bytes()).unwrap();
+        let response = Response::read("GET", &mut answer.as_bytes()).unwrap();
         assert_eq!((response.status, response.header("x-ONE")), (404, Some("1")));
         assert_eq!(response.header("x-two"), None);
     }

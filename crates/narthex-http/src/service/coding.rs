@@ -98,13 +98,16 @@ impl Compressor {
         }
     }
 
-    pub(super) fn finish(self) -> io::Result<ChunkWriter> {
-        match self {
-            Self::Identity(page) => Ok(page),
-            Self::Gzip(gzip) => gzip.finish(),
+    /// Writes what is left, and ends the page.
+    pub(super) fn finish(self) -> io::Result<()> {
+        let page = match self {
+            Self::Identity(page) => page,
+            Self::Gzip(gzip) => gzip.finish()?,
             #[cfg(feature = "zstd")]
-            Self::Zstd(zstd) => zstd.finish(),
-        }
+            Self::Zstd(zstd) => zstd.finish()?,
+        };
+        page.finish();
+        Ok(())
     }
 }
 

@@ -1,16 +1,17 @@
-//! Encoded pages: at most two of a kind, shared by all who read them.
+//! Encoded pages: at most two of a kind, shared by all who read them, from their first bytes on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use narthex_format::{Encoder, Format};
-use tokio::sync::OwnedMutexGuard;
+use narthex_model::Scrape;
 use tokio::time::Instant;
 
 use super::Refusal;
-use super::chunks::{ChunkWriter, Chunks};
-use super::coding::Coding;
+use super::chunks::{ChunkWriter, Chunks, Progress};
+use super::coding::{Coding, Compressor};
 use super::flight::Gathered;
 use super::query::Filter;
 use super::readers::{Reader, Readers};
@@ -77,17 +78,15 @@ impl AllPages {
             encoder: None,
             metrics: self.metrics.clone(),
         };
-        let pages = Pages(Arc::new(tokio::sync::Mutex::new(slots)));
+        let pages = Pages(Arc::new(Mutex::new(slots)));
         all.push((variant.clone(), pages.clone()));
         Ok(pages)
     }
 }
 
 /// The pages of one variant.
-///
-/// The lock is held while a page is encoded, so that the others who want it wait for it.
 #[derive(Clone)]
-pub(super) struct Pages(Arc<tokio::sync::Mutex<Slots>>);
+pub(super) struct Pages(Arc<Mutex<Slots>>);
 
 struct Slots {
     variant: Variant,
@@ -114,47 +113,77 @@ const LINES_AT_ONCE: usize = 1_000;
 impl Pages {
     /// What a request gets that could not have a page of its own whatever was gathered.
     pub(super) fn answer_if_all_are_read(&self, until: Instant) -> Option<Result<Reader, Refusal>> {
-        // Where the lock is taken, somebody found a free page and writes it now.
-        self.0.try_lock().ok()?.answer_without_place(until)
+        let mut slots = self.slots();
+        // While a page is being written, nobody knows yet who will read it.
+        if slots.growing().is_some() { None } else { slots.answer_without_place(until) }
     }
 
-    /// The page of a scrape, encoded unless somebody did it already.
+    /// The page of a scrape, begun unless somebody did it already.
     ///
-    /// When the caller gives up, the page is finished all the same, for those who wait for it.
+    /// When the caller gives up, the page is finished all the same, for those who read it.
     pub(super) async fn page(
         &self,
         gathered: Arc<Gathered>,
         until: Instant,
     ) -> Result<Reader, Refusal> {
-        let mut slots = self.0.clone().lock_owned().await;
-        if let Some(page) = slots.page_of(gathered.number) {
-            return Ok(page.admit(until));
+        let (reader, encoding) = loop {
+            let other = {
+                let mut slots = self.slots();
+                if let Some(page) = slots.page_of(gathered.number) {
+                    return Ok(page.admit(until));
+                }
+                match slots.growing() {
+                    Some(other) => other,
+                    None => match slots.answer_without_place(until) {
+                        Some(answer) => return answer,
+                        None => break slots.begin(&gathered, until),
+                    },
+                }
+            };
+            // One after the other, with the same encoder.
+            poll_fn(|cx| other.poll_end(cx)).await;
+        };
+        let (slots, lines) = (self.0.clone(), gathered.lines());
+        let encode = move || {
+            let encoder = encoding.run(&gathered.scrape);
+            lock(&slots).encoder = Some(encoder);
+        };
+        if lines <= LINES_AT_ONCE {
+            encode();
+        } else {
+            tokio::task::spawn_blocking(encode);
         }
-        if let Some(answer) = slots.answer_without_place(until) {
-            return answer;
-        }
-        if gathered.lines() <= LINES_AT_ONCE {
-            return Ok(encode(slots, &gathered, until));
-        }
-        let encoded = tokio::task::spawn_blocking(move || encode(slots, &gathered, until)).await;
-        encoded.map_err(|error| {
-            tracing::error!(%error, "encoding a page failed");
-            Refusal::Failed("the scrape failed".into())
-        })
+        Ok(reader)
     }
 
     /// Whether nobody waits for a page and none is read.
     fn are_idle(&self) -> bool {
         // Ours is the only handle, so nobody can come by another before the board is unlocked.
-        Arc::strong_count(&self.0) == 1
-            && self.0.try_lock().is_ok_and(|mut slots| slots.pages.iter_mut().all(Slots::is_free))
+        Arc::strong_count(&self.0) == 1 && self.slots().pages.iter_mut().all(Slots::is_free)
     }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        lock(&self.0)
+    }
+}
+
+fn lock(slots: &Mutex<Slots>) -> MutexGuard<'_, Slots> {
+    // Nothing that can panic runs under the lock.
+    slots.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Slots {
     /// The page of this gather or a later one.
     fn page_of(&mut self, gather: u64) -> Option<&mut Page> {
-        self.pages.iter_mut().flatten().find(|page| page.gather >= gather)
+        let mut pages = self.pages.iter_mut().flatten();
+        pages.find(|page| page.gather >= gather && page.chunks.progress() != Progress::Broken)
+    }
+
+    /// The page that is being written.
+    fn growing(&self) -> Option<Arc<Chunks>> {
+        let mut pages = self.pages.iter().flatten();
+        let page = pages.find(|page| page.chunks.progress() == Progress::Growing)?;
+        Some(page.chunks.clone())
     }
 
     /// What is answered where there is no place for a new page: the younger page while it is fresh.
@@ -196,9 +225,43 @@ impl Slots {
         spare
     }
 
-    fn put(&mut self, page: Page) -> &mut Page {
+    /// Makes place for the page of a gather, lets the first one read, and says how it is written.
+    fn begin(&mut self, gathered: &Gathered, until: Instant) -> (Reader, Encoding) {
+        let Variant { format, coding, filter, .. } = &self.variant;
+        let encoder = self.encoder.take().unwrap_or_else(|| Encoder::new(*format));
+        let (coding, filter) = (*coding, filter.clone());
+        let chunks = Arc::new(Chunks::default());
+        let writer = ChunkWriter::new(chunks.clone(), self.take_spare());
+        let mut page = Page {
+            chunks,
+            readers: Readers::default(),
+            gather: gathered.number,
+            gathered_at: gathered.at,
+        };
+        let reader = page.admit(until);
         let place = self.pages.iter_mut().find(|place| place.is_none());
-        place.expect("a free place was made").insert(page)
+        *place.expect("a free place was made") = Some(page);
+        (reader, Encoding { filter, encoder, page: coding.compressor(writer) })
+    }
+}
+
+/// A page to be written.
+struct Encoding {
+    filter: Option<Arc<Filter>>,
+    encoder: Encoder,
+    page: Compressor,
+}
+
+impl Encoding {
+    /// Writes the page, and gives its encoder back.
+    fn run(mut self, scrape: &Scrape) -> Encoder {
+        let filtered = self.filter.map(|filter| filter.apply(scrape));
+        let scrape = filtered.as_ref().unwrap_or(scrape);
+        self.encoder
+            .encode(scrape, |chunk| self.page.write_all(chunk))
+            .and_then(|()| self.page.finish())
+            .expect("writing to memory does not fail");
+        self.encoder
     }
 }
 
@@ -215,24 +278,4 @@ impl Page {
     fn into_spare(self) -> Vec<BytesMut> {
         Arc::into_inner(self.chunks).map(Chunks::into_spare).unwrap_or_default()
     }
-}
-
-fn encode(mut slots: OwnedMutexGuard<Slots>, gathered: &Gathered, until: Instant) -> Reader {
-    let Variant { format, coding, .. } = slots.variant;
-    let filtered = slots.variant.filter.as_ref().map(|filter| filter.apply(&gathered.scrape));
-    let scrape = filtered.as_ref().unwrap_or(&gathered.scrape);
-    let mut encoder = slots.encoder.take().unwrap_or_else(|| Encoder::new(format));
-    let mut page = coding.compressor(ChunkWriter::new(slots.take_spare()));
-    let page = encoder
-        .encode(scrape, |chunk| page.write_all(chunk))
-        .and_then(|()| page.finish())
-        .expect("writing to memory does not fail");
-    slots.encoder = Some(encoder);
-    let page = Page {
-        chunks: Arc::new(page.finish()),
-        readers: Readers::default(),
-        gather: gathered.number,
-        gathered_at: gathered.at,
-    };
-    slots.put(page).admit(until)
 }

@@ -1,12 +1,14 @@
 //! Those who read a page, and when it may be taken from them.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::chunks::Chunks;
+use super::chunks::{Chunks, Next, Progress};
 
 /// A reader that took nothing for so long has stalled: nobody who reads at all is that slow, and less
 /// than a page may be old before it is not handed out again.
@@ -18,13 +20,22 @@ pub(crate) struct Reader(Arc<Mutex<Reading>>);
 
 #[derive(Debug)]
 struct Reading {
-    /// `None` when all was taken, or when the page was revoked.
-    page: Option<Arc<Chunks>>,
+    page: Shared,
     next: usize,
-    left: usize,
+    /// Bytes of the chunks taken so far.
+    taken: usize,
     taken_at: Instant,
     /// When the scraper itself has given up.
     until: Instant,
+}
+
+/// The page as its reader has it.
+#[derive(Debug)]
+enum Shared {
+    Held(Arc<Chunks>),
+    /// All of it was taken.
+    Read,
+    Revoked,
 }
 
 /// What a reader gets next.
@@ -33,27 +44,75 @@ pub(crate) enum Taken {
     End,
     /// The page was given up for the sake of others.
     Revoked,
+    /// The page could not be written to its end.
+    Broken,
 }
 
 impl Reader {
-    pub(crate) fn take(&self) -> Taken {
+    /// The next chunk; pending while it is being written.
+    pub(crate) fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Taken> {
         let mut reading = lock(&self.0);
-        let Some(page) = reading.page.clone() else {
-            return if reading.left == 0 { Taken::End } else { Taken::Revoked };
+        let page = match &reading.page {
+            Shared::Held(page) => page.clone(),
+            Shared::Read => return Poll::Ready(Taken::End),
+            Shared::Revoked => return Poll::Ready(Taken::Revoked),
         };
-        let Some(chunk) = page.get(reading.next).cloned() else { return Taken::End };
-        reading.next += 1;
-        reading.left -= chunk.len();
-        reading.taken_at = Instant::now();
-        if reading.next == page.count() {
-            reading.page = None;
-        }
-        Taken::Chunk(chunk)
+        Poll::Ready(match ready!(page.poll_chunk(reading.next, cx)) {
+            Next::Chunk(chunk) => {
+                reading.next += 1;
+                reading.taken += chunk.len();
+                reading.taken_at = Instant::now();
+                reading.let_go_if_read();
+                Taken::Chunk(chunk)
+            }
+            Next::End => {
+                reading.page = Shared::Read;
+                Taken::End
+            }
+            Next::Broken => Taken::Broken,
+        })
     }
 
-    /// The bytes that are still to come.
-    pub(crate) fn left(&self) -> usize {
-        lock(&self.0).left
+    /// The bytes that are still to come, once all of the page is written.
+    pub(crate) fn left(&self) -> Option<usize> {
+        let reading = lock(&self.0);
+        match &reading.page {
+            Shared::Held(page) => Some(page.length()? - reading.taken),
+            Shared::Read => Some(0),
+            Shared::Revoked => None,
+        }
+    }
+
+    /// Waits until there is something to read, be it the end; tells how far the page is.
+    pub(super) async fn begun(&self) -> Progress {
+        let Some(page) = self.page() else { return Progress::Broken };
+        poll_fn(|cx| page.poll_chunk(0, cx)).await;
+        // An empty page is read already.
+        lock(&self.0).let_go_if_read();
+        page.progress()
+    }
+
+    /// Waits until all of the page is written; tells how that ended.
+    pub(super) async fn written(&self) -> Progress {
+        let Some(page) = self.page() else { return Progress::Broken };
+        poll_fn(|cx| page.poll_end(cx)).await
+    }
+
+    fn page(&self) -> Option<Arc<Chunks>> {
+        match &lock(&self.0).page {
+            Shared::Held(page) => Some(page.clone()),
+            Shared::Read | Shared::Revoked => None,
+        }
+    }
+}
+
+impl Reading {
+    fn let_go_if_read(&mut self) {
+        if let Shared::Held(page) = &self.page
+            && page.length() == Some(self.taken)
+        {
+            self.page = Shared::Read;
+        }
     }
 }
 
@@ -66,9 +125,9 @@ impl Readers {
     pub(super) fn admit(&mut self, page: &Arc<Chunks>, until: Instant) -> Reader {
         self.0.retain(|reader| reader.strong_count() > 0);
         let reading = Reading {
-            page: (page.count() > 0).then(|| page.clone()),
+            page: Shared::Held(page.clone()),
             next: 0,
-            left: page.len(),
+            taken: 0,
             taken_at: Instant::now(),
             until,
         };
@@ -84,14 +143,14 @@ impl Readers {
     pub(super) fn revoke(&self) -> Option<u64> {
         let readers: Vec<_> = self.0.iter().filter_map(Weak::upgrade).collect();
         let mut readings: Vec<_> = readers.iter().map(|reader| lock(reader)).collect();
-        readings.retain(|reading| reading.page.is_some());
+        readings.retain(|reading| matches!(reading.page, Shared::Held(_)));
         let now = Instant::now();
         let revocable = |reading: &Reading| now >= (reading.taken_at + STALLED).min(reading.until);
         if !readings.iter().all(|reading| revocable(reading)) {
             return None;
         }
         for reading in &mut readings {
-            reading.page = None;
+            reading.page = Shared::Revoked;
         }
         Some(readings.len() as u64)
     }

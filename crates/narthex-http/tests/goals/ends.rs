@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use narthex_test::Response;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -52,11 +53,7 @@ fn g21(size: Size) {
                 under_way.add_permits(1);
                 told.wait_for(|go| *go).await.unwrap();
                 let _ = stream.read_to_end(&mut answer).await;
-                let text = String::from_utf8_lossy(&answer);
-                let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-                let length: usize = length.unwrap().parse().unwrap();
-                text.starts_with("HTTP/1.1 200 ")
-                    && text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() == length)
+                Response::read("GET", &mut &*answer).is_ok_and(|response| response.status == 200)
             });
         }
         drop(under_way.acquire_many(readers as u32).await.unwrap());
@@ -103,6 +100,7 @@ async fn ask_again(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Re
         head.push(stream.read_u8().await?);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
+    // A page of ten series is whole before it is sent.
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.and_then(|length| length.parse().ok()).unwrap_or(0)];
     stream.read_exact(&mut body).await?;

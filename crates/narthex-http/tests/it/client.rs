@@ -36,12 +36,40 @@ impl Client {
     pub(crate) async fn reply(&mut self, method: &str) -> Reply {
         let head = self.head().await;
         let mut reply = parse(&head);
-        if method != "HEAD" {
-            let length = reply.header("content-length").expect("a length").parse().expect("it");
-            reply.body = vec![0; length];
-            self.0.read_exact(&mut reply.body).await.expect("a whole body");
+        if method == "HEAD" {
+            return reply;
+        }
+        match reply.header("content-length") {
+            Some(length) => reply.body = self.exactly(length.parse().expect("a length")).await,
+            None => {
+                assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
+                reply.body = self.chunks().await;
+            }
         }
         reply
+    }
+
+    async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).await.expect("a whole body");
+        bytes
+    }
+
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let mut size = Vec::new();
+            while !size.ends_with(b"\r\n") {
+                size.push(self.0.read_u8().await.expect("a whole chunk"));
+            }
+            let size = std::str::from_utf8(&size).expect("an ASCII size");
+            let size = usize::from_str_radix(size.trim_end(), 16).expect("a size");
+            body.extend(self.exactly(size).await);
+            assert_eq!(self.exactly(2).await, b"\r\n");
+            if size == 0 {
+                return body;
+            }
+        }
     }
 
     /// Reads the head of a response alone.
@@ -97,7 +125,12 @@ pub(crate) async fn get(addr: SocketAddr, path: &str) -> Reply {
     request(addr, "GET", path, "").await
 }
 
-pub(crate) fn parse(head: &str) -> Reply {
+/// Whether the rest of an answer to GET brings all of its body.
+pub(crate) fn is_whole(head: &str, rest: &[u8]) -> bool {
+    narthex_test::Response::read("GET", &mut &*[head.as_bytes(), rest].concat()).is_ok()
+}
+
+fn parse(head: &str) -> Reply {
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
     let headers = lines

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use narthex_test::Response;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -42,15 +43,16 @@ pub(crate) async fn exchange(
         format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).await?;
     let mut answer = Vec::new();
-    // The head and the body say whether it is whole; not every end of TLS is a polite one.
+    // The answer says whether it is whole; not every end of TLS is a polite one.
     let ended = stream.read_to_end(&mut answer).await;
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    match Reply::parse(&answer) {
-        Some(reply) => Ok(reply),
-        None => {
-            Err(ended.err().unwrap_or_else(|| io::Error::other(format!("no reply: {answer:?}"))))
-        }
-    }
+    let response = match Response::read("GET", &mut &*answer) {
+        Ok(response) => response,
+        Err(error) => return Err(ended.err().unwrap_or(error)),
+    };
+    let head = String::from_utf8_lossy(&answer);
+    let head = head.split_once("\r\n\r\n").map_or("", |(head, _)| head).to_owned();
+    let body = String::from_utf8_lossy(&response.body).into_owned();
+    Ok(Reply { status: response.status, head, body })
 }
 
 #[derive(Debug)]
@@ -61,12 +63,6 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn parse(answer: &str) -> Option<Self> {
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Self { status, head: head.to_owned(), body: body.to_owned() })
-    }
-
     /// The values of a header, in the order in which they came.
     pub(crate) fn header(&self, name: &str) -> Vec<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
