@@ -63,18 +63,18 @@ pub enum Kind {
 }
 
 /// A family and the registry that exports it.
-pub trait Family {
+pub trait Family: Sync {
     /// Adds the whole number `value` to a counter, sets a gauge, or observes.
     fn record(&self, labels: &Labels, value: f64);
 
     /// Appends the page in the text format to `page`.
-    fn render(&mut self, page: &mut Vec<u8>);
+    fn render(&self, page: &mut Vec<u8>);
 
     /// Hands the page to a sink that keeps nothing.
-    fn stream(&mut self, sink: &mut Looker);
+    fn stream(&self, sink: &mut Looker);
 
     /// Hands the page in delimited protobuf to a sink; returns whether the library can.
-    fn protobuf(&mut self, _sink: &mut dyn io::Write) -> bool {
+    fn protobuf(&self, _sink: &mut dyn io::Write) -> bool {
         false
     }
 

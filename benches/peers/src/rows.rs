@@ -4,6 +4,7 @@ mod creation;
 mod hot;
 mod memory;
 mod render;
+mod stall;
 
 pub use memory::filled;
 
@@ -11,12 +12,15 @@ use crate::participant::Participant;
 use crate::row::{Measure, Row};
 
 pub fn all() -> Vec<Row> {
-    [hot::rows(), render::rows(), memory::rows(), creation::rows()].into_iter().flatten().collect()
+    [hot::rows(), render::rows(), memory::rows(), creation::rows(), stall::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// What the performance contract names, but for the rows over HTTP: the beginnings of the names of
 /// rows. What is not measured must not look as if it held.
-const CONTRACT: [&str; 22] = [
+const CONTRACT: [&str; 24] = [
     "resolved counter inc, 1 thread",
     "resolved counter inc, 2 threads",
     "labelled inc, 3 strings, 2500 series, 1 thread",
@@ -39,6 +43,8 @@ const CONTRACT: [&str; 22] = [
     "heap of a 12-bucket histogram series",
     "creation of a counter series",
     "longest creation",
+    "labelled inc beside scrapes of 100k counters, time",
+    "labelled inc beside scrapes of 100k counters, p99.99",
 ];
 
 /// The rows of the contract that nothing measures.

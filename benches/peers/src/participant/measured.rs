@@ -194,7 +194,7 @@ impl<M: MetricType> Page<M> {
     }
 }
 
-impl<M: MetricType> Family for Page<M>
+impl<M: MetricType<Metadata: Sync> + Send + Sync> Family for Page<M>
 where
     M: for<'a> MetricEncoding<TextEncoder<&'a mut Vec<u8>>>,
     M: for<'a> MetricEncoding<TextEncoder<&'a mut Looker>>,
@@ -204,11 +204,11 @@ where
         (self.record)(self.family.get_metric(series), value);
     }
 
-    fn render(&mut self, page: &mut Vec<u8>) {
+    fn render(&self, page: &mut Vec<u8>) {
         self.encode(page);
     }
 
-    fn stream(&mut self, sink: &mut Looker) {
+    fn stream(&self, sink: &mut Looker) {
         self.encode(sink);
     }
 }

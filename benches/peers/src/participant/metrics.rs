@@ -135,11 +135,11 @@ impl Family for Page {
         (self.record)(&self.recorder, labels, value);
     }
 
-    fn render(&mut self, page: &mut Vec<u8>) {
+    fn render(&self, page: &mut Vec<u8>) {
         self.encode(page);
     }
 
-    fn stream(&mut self, sink: &mut Looker) {
+    fn stream(&self, sink: &mut Looker) {
         self.encode(sink);
     }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::io;
+use std::sync::Mutex;
 
 use narthex_core::{Child, Counter, Family, Gauge, Histogram, Metric, Registry, Summary};
 use narthex_format::{Encoder, Format};
@@ -128,18 +129,36 @@ impl Participant for Narthex {
             Kind::Counter => {
                 let family = Family::builder(COUNTER, HELP).register(&registry).unwrap();
                 let record = |child: Child<'_, Counter>, value| child.inc_by(value as u64);
-                Box::new(Page { registry, family, record, encoder: None, protobuf: None })
+                Box::new(Page {
+                    registry,
+                    family,
+                    record,
+                    encoder: Mutex::default(),
+                    protobuf: Mutex::default(),
+                })
             }
             Kind::Gauge => {
                 let family = Family::builder(GAUGE, HELP).register(&registry).unwrap();
                 let record = |child: Child<'_, Gauge>, value| child.set(value);
-                Box::new(Page { registry, family, record, encoder: None, protobuf: None })
+                Box::new(Page {
+                    registry,
+                    family,
+                    record,
+                    encoder: Mutex::default(),
+                    protobuf: Mutex::default(),
+                })
             }
             Kind::Histogram => {
                 let builder = Family::builder(HISTOGRAM, HELP);
                 let family = builder.buckets(BUCKETS).register(&registry).unwrap();
                 let record = |child: Child<'_, Histogram>, value| child.observe(value);
-                Box::new(Page { registry, family, record, encoder: None, protobuf: None })
+                Box::new(Page {
+                    registry,
+                    family,
+                    record,
+                    encoder: Mutex::default(),
+                    protobuf: Mutex::default(),
+                })
             }
         }
     }
@@ -150,13 +169,14 @@ struct Page<M: Metric> {
     family: Family<M, Request<'static>>,
     record: fn(Child<'_, M>, f64),
     /// Made by the first scrape: it belongs to whoever serves the page, not to the family.
-    encoder: Option<Box<Encoder>>,
-    protobuf: Option<Box<Encoder>>,
+    encoder: Mutex<Option<Box<Encoder>>>,
+    protobuf: Mutex<Option<Box<Encoder>>>,
 }
 
 impl<M: Metric> Page<M> {
-    fn encode(&mut self, mut sink: impl FnMut(&[u8])) {
-        let encoder = self.encoder.get_or_insert_with(|| Box::new(Encoder::new(Format::TEXT)));
+    fn encode(&self, mut sink: impl FnMut(&[u8])) {
+        let mut encoder = self.encoder.lock().unwrap();
+        let encoder = encoder.get_or_insert_with(|| Box::new(Encoder::new(Format::TEXT)));
         let Ok(()) = encoder.encode(&self.registry, |chunk| {
             sink(chunk);
             Ok::<(), Infallible>(())
@@ -169,16 +189,17 @@ impl<M: Metric> super::Family for Page<M> {
         (self.record)(self.family.with(&Request { method, path, status }), value);
     }
 
-    fn render(&mut self, page: &mut Vec<u8>) {
+    fn render(&self, page: &mut Vec<u8>) {
         self.encode(|chunk| page.extend_from_slice(chunk));
     }
 
-    fn stream(&mut self, sink: &mut Looker) {
+    fn stream(&self, sink: &mut Looker) {
         self.encode(|chunk| sink.look(chunk));
     }
 
-    fn protobuf(&mut self, sink: &mut dyn io::Write) -> bool {
-        let encoder = self.protobuf.get_or_insert_with(|| Box::new(Encoder::new(Format::PROTOBUF)));
+    fn protobuf(&self, sink: &mut dyn io::Write) -> bool {
+        let mut encoder = self.protobuf.lock().unwrap();
+        let encoder = encoder.get_or_insert_with(|| Box::new(Encoder::new(Format::PROTOBUF)));
         encoder.encode(&self.registry, |chunk| sink.write_all(chunk)).unwrap();
         true
     }

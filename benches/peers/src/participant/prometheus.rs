@@ -107,15 +107,15 @@ impl<B: MetricVecBuilder> Family for Page<B> {
         (self.record)(&self.family.with_label_values(labels), value);
     }
 
-    fn render(&mut self, page: &mut Vec<u8>) {
+    fn render(&self, page: &mut Vec<u8>) {
         self.encode(page);
     }
 
-    fn stream(&mut self, sink: &mut Looker) {
+    fn stream(&self, sink: &mut Looker) {
         self.encode(sink);
     }
 
-    fn protobuf(&mut self, mut sink: &mut dyn std::io::Write) -> bool {
+    fn protobuf(&self, mut sink: &mut dyn std::io::Write) -> bool {
         ProtobufEncoder::new().encode(&self.registry.gather(), &mut sink).unwrap();
         true
     }

@@ -155,16 +155,16 @@ where
     Box::new(Page { registry, family, record })
 }
 
-impl<M> super::Family for Page<M> {
+impl<M: Send + Sync> super::Family for Page<M> {
     fn record(&self, labels: &Labels, value: f64) {
         (self.record)(&self.family.get_or_create(&Request::from(labels)), value);
     }
 
-    fn render(&mut self, page: &mut Vec<u8>) {
+    fn render(&self, page: &mut Vec<u8>) {
         text::encode(&mut Text(page), &self.registry).unwrap();
     }
 
-    fn stream(&mut self, sink: &mut Looker) {
+    fn stream(&self, sink: &mut Looker) {
         text::encode(sink, &self.registry).unwrap();
     }
 }
