@@ -319,10 +319,9 @@ impl std::fmt::Debug for Registry {
 impl State {
     fn add(&mut self, entry: &Arc<Entry>) -> Result<(), RegisterError> {
         self.names.add(&entry.families)?;
-        let mut entries = self.entries.as_ref().clone();
-        let place = entries.partition_point(|other| other.sorts_before(entry));
-        entries.insert(place, entry.clone());
-        self.entries = Arc::new(entries);
+        let place = self.entries.partition_point(|other| other.sorts_before(entry));
+        // A copy only while a gather has the list.
+        Arc::make_mut(&mut self.entries).insert(place, entry.clone());
         Ok(())
     }
 
@@ -338,15 +337,15 @@ impl State {
 
     /// The instrument that is registered under this name and these constant labels.
     fn instrument_like(&self, metadata: &Metadata) -> Option<(&Metadata, &Arc<AnyKept>)> {
-        self.entries.iter().find_map(|entry| match &entry.kind {
-            EntryKind::Instrument { metadata: other, kept, .. }
-                if other.name() == metadata.name()
-                    && other.const_labels() == metadata.const_labels() =>
-            {
-                Some((&**other, kept))
-            }
-            _ => None,
-        })
+        let before = |entry: &Arc<Entry>| {
+            entry.instrument().is_some_and(|(other, _)| other.name() < metadata.name())
+        };
+        let first = self.entries.partition_point(before);
+        self.entries[first..]
+            .iter()
+            .map_while(|entry| entry.instrument())
+            .take_while(|(other, _)| other.name() == metadata.name())
+            .find(|(other, _)| other.const_labels() == metadata.const_labels())
     }
 }
 
@@ -362,6 +361,13 @@ impl Entry {
             (EntryKind::Instrument { .. }, _) => true,
             (EntryKind::Foreign { .. }, EntryKind::Instrument { .. }) => false,
             (EntryKind::Foreign { .. }, EntryKind::Foreign { .. }) => true,
+        }
+    }
+
+    fn instrument(&self) -> Option<(&Metadata, &Arc<AnyKept>)> {
+        match &self.kind {
+            EntryKind::Instrument { metadata, kept, .. } => Some((&**metadata, kept)),
+            EntryKind::Foreign { .. } => None,
         }
     }
 
