@@ -18,10 +18,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
-    VARY,
+    ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
 };
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
 use narthex_format::Format;
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
@@ -237,16 +237,13 @@ impl MetricsService {
 
     pub(crate) fn respond(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: &Parts,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
-        let is_read = method == Method::GET || method == Method::HEAD;
+        let is_read = [Method::GET, Method::HEAD].contains(&request.method);
         let core = self.core.clone();
         let ask = is_read.then(|| {
-            let query = uri.query().filter(|_| core.options.filters).unwrap_or_default();
-            let head = method == Method::HEAD;
-            (head, Ask::new(query, headers, &core.options, || core.flights.sources()))
+            let head = request.method == Method::HEAD;
+            (head, Ask::new(request, &core.options, || core.flights.sources()))
         });
         async move {
             match ask {
@@ -275,8 +272,8 @@ impl<B> Service<Request<B>> for MetricsService {
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let response = self.respond(request.method(), request.uri(), request.headers());
-        ResponseFuture::new(response)
+        let (request, _) = request.into_parts();
+        ResponseFuture::new(self.respond(&request))
     }
 }
 
@@ -314,15 +311,19 @@ struct Ask {
     limit: Instant,
     /// When the scraper itself gives up.
     until: Instant,
+    /// Whether the length must be told: it is what HEAD asks for, and before HTTP/1.1 nothing else
+    /// tells a whole page from a part of one.
+    measured: bool,
 }
 
 impl Ask {
     fn new(
-        query: &str,
-        headers: &HeaderMap,
+        request: &Parts,
         options: &Options,
         sources: impl FnOnce() -> Vec<SourceStatus>,
     ) -> Result<Self, QueryError> {
+        let headers = &request.headers;
+        let query = request.uri.query().filter(|_| options.filters).unwrap_or_default();
         let query = Query::parse(query)?;
         let selection =
             if query.chooses_sources() { query.selection(&sources())? } else { Selection::All };
@@ -348,6 +349,7 @@ impl Ask {
             deadline,
             limit: deadline + margin / 2,
             until: now + (ready + margin).min(LONGEST_READ),
+            measured: request.method == Method::HEAD || request.version < Version::HTTP_11,
         })
     }
 }
@@ -405,7 +407,7 @@ impl Core {
     async fn answer(&self, head: bool, ask: Result<Ask, QueryError>) -> Response<Body> {
         let in_flight = self.metrics.begin();
         let response = match ask {
-            Ok(ask) => timeout_at(ask.limit, self.page(&ask, head))
+            Ok(ask) => timeout_at(ask.limit, self.page(&ask))
                 .await
                 .unwrap_or(Err(Refusal::Late))
                 .map(|page| page_response(page, &ask, head)),
@@ -415,11 +417,11 @@ impl Core {
         response.unwrap_or_else(|refusal| refusal_response(&refusal, head))
     }
 
-    /// A page of which there is something to send; all of it where the head alone is sent.
-    async fn page(&self, ask: &Ask, head: bool) -> Result<Reader, Refusal> {
+    /// A page of which there is something to send; all of it where its length must be told.
+    async fn page(&self, ask: &Ask) -> Result<Reader, Refusal> {
         let page = self.begin(ask).await?;
         // Also, a short page is whole then, so that its length can be told.
-        let progress = if head { page.written().await } else { page.begun().await };
+        let progress = if ask.measured { page.written().await } else { page.begun().await };
         match progress {
             Progress::Growing | Progress::Whole => Ok(page),
             Progress::Broken => Err(Refusal::Failed("the scrape failed".into())),

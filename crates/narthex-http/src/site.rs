@@ -359,7 +359,7 @@ impl Plan {
         let path = request.uri.path();
         let head = request.method == Method::HEAD;
         let mut response = if path == self.metrics_path {
-            self.metrics.respond(&request.method, &request.uri, &request.headers).await
+            self.metrics.respond(request).await
         } else if ![LANDING, HEALTHY, READY, ROBOTS].contains(&path) {
             text_response(StatusCode::NOT_FOUND, "not found\n", head)
         } else if !head && request.method != Method::GET {

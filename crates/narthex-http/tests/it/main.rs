@@ -5,6 +5,7 @@ mod access_log;
 mod bind;
 mod client;
 mod drain;
+mod framing;
 mod gathers;
 mod layer;
 mod limits;
