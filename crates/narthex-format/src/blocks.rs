@@ -4,11 +4,15 @@
 //! moves. So text is padded to whole blocks of [`BLOCK`] bytes, and whole blocks are copied: what a
 //! block brings too much is overwritten by what follows.
 
-use narthex_model::BLOCK;
+use narthex_model::{BLOCK, Fragment};
 
 use crate::output::LINE;
 
-/// Text in zero-padded blocks, as in a [`Fragment`](narthex_model::Fragment).
+/// What stands between the labels and the value; every [`Fragment`] has it
+/// in its padding.
+pub(crate) const LABELS_END: &[u8] = b"} ";
+
+/// Text in zero-padded blocks, as in a [`Fragment`].
 #[derive(Default)]
 pub(crate) struct Padded {
     first: [u8; BLOCK],
@@ -28,36 +32,66 @@ impl Padded {
         self.rest.extend(blocks);
         self.len = text.len();
     }
+}
+
+/// Text in blocks, with padding after it.
+pub(crate) trait Blocks {
+    fn first(&self) -> &[u8; BLOCK];
+
+    /// The blocks after the first.
+    fn rest(&self) -> &[[u8; BLOCK]];
 
     /// Bytes of text, without the padding.
+    fn len(&self) -> usize;
+}
+
+impl Blocks for Padded {
     #[inline(always)]
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    fn first(&self) -> &[u8; BLOCK] {
+        &self.first
     }
 
-    /// Puts the text at `at` and returns where it ends, if its blocks fit the line.
     #[inline(always)]
-    pub(crate) fn put(&self, line: &mut [u8; LINE], at: usize) -> Option<usize> {
-        put_blocks(line, at, &self.first, &self.rest, self.len)
+    fn rest(&self) -> &[[u8; BLOCK]] {
+        &self.rest
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.len
     }
 }
 
-/// Puts padded text of `len` bytes at `at` and returns where it ends, if its blocks fit the line.
-#[inline(always)]
-pub(crate) fn put_blocks(
-    line: &mut [u8; LINE],
-    at: usize,
-    first: &[u8; BLOCK],
-    rest: &[[u8; BLOCK]],
-    len: usize,
-) -> Option<usize> {
-    put_block(line, at, first)?;
-    match rest {
-        [] => {}
-        [second] => put_block(line, at + BLOCK, second)?,
-        rest => put_many(line, at + BLOCK, rest)?,
+impl Blocks for Fragment {
+    #[inline(always)]
+    fn first(&self) -> &[u8; BLOCK] {
+        self.first_block()
     }
-    Some(at + len)
+
+    #[inline(always)]
+    fn rest(&self) -> &[[u8; BLOCK]] {
+        self.rest_blocks()
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+/// Puts text at `at` and returns where it ends, if its blocks fit the line.
+#[inline(always)]
+pub(crate) fn put_text(line: &mut [u8; LINE], at: usize, text: &impl Blocks) -> Option<usize> {
+    put_block(line, at, text.first())?;
+    // What follows the text in its padding may begin another block. Most texts are shorter, and of
+    // these not even the number of blocks is read.
+    if text.len() > BLOCK - LABELS_END.len() {
+        match text.rest() {
+            [second] => put_block(line, at + BLOCK, second)?,
+            rest => put_many(line, at + BLOCK, rest)?,
+        }
+    }
+    Some(at + text.len())
 }
 
 #[inline(always)]

@@ -31,7 +31,7 @@ use crate::text::{self, Dialect, Syntax};
 /// ```
 pub struct Encoder {
     format: Format,
-    chunk: Box<[u8]>,
+    chunk: Box<[u8; CHUNK]>,
     workspace: Workspace,
     columns: SpareColumns,
     problems: Vec<Problem>,
@@ -48,10 +48,9 @@ struct Workspace {
 impl Encoder {
     /// An encoder for pages in `format`.
     pub fn new(format: Format) -> Self {
-        let chunk = vec![0; CHUNK].into_boxed_slice();
         Self {
             format,
-            chunk,
+            chunk: Box::new([0; CHUNK]),
             workspace: Workspace::default(),
             columns: SpareColumns::default(),
             problems: Vec::new(),

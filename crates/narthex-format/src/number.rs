@@ -115,28 +115,28 @@ const EXPONENT_FROM: u32 = 1_000_000;
 #[inline(always)]
 fn end_line_short(value: u32, room: &mut [u8; ROOM]) -> usize {
     debug_assert!(value < SHORT);
-    let digits = eight_digits(value);
-    // Bits of leading zeros in whole bytes: at least one byte, for the first of the eight is 0, and
-    // at most seven, for the last digit of 0 is kept.
-    let zeros = (digits | 1 << 56).trailing_zeros() & !7;
-    let ascii = (digits | 0x3030_3030_3030_3030) >> zeros;
-    let text = ascii | u64::from(b'\n') << (64 - zeros);
+    let digits = seven_digits(value);
+    // Bits of leading zeros in whole bytes; the last digit of 0 is kept.
+    let zeros = (digits | 1 << 48).trailing_zeros() & !7;
+    let text = (digits | 0x0a30_3030_3030_3030) >> zeros;
     room[..8].copy_from_slice(&text.to_le_bytes());
-    9 - zeros as usize / 8
+    8 - zeros as usize / 8
 }
 
-/// The eight decimal digits of `value`, a byte each, the first in the lowest byte.
+/// The seven decimal digits of `value`, a byte each, the first in the lowest byte.
 ///
-/// All eight are computed side by side in one word: two groups of four digits are split into four
-/// of two and those into eight of one. The divisions are multiplications by rounded reciprocals,
-/// exact for operands this small: `10486 / 2^20` is 1/100 up to 9999, `103 / 2^10` is 1/10 up to 99.
+/// Eight are computed side by side in one word: two groups of four digits are split into four of
+/// two and those into eight of one. The divisions are multiplications by rounded reciprocals, exact
+/// for operands this small: `10486 / 2^20` is 1/100 up to 9999, `103 / 2^10` is 1/10 up to 99.
 #[inline(always)]
-fn eight_digits(value: u32) -> u64 {
+fn seven_digits(value: u32) -> u64 {
     let fours = split(u64::from(value), u64::from(value / 10_000), 10_000, 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = split(fours, hundreds, 100, 16);
-    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    split(twos, tens, 10, 8)
+    // The last split leaves out the first of the eight, which is 0: it does not move the groups up,
+    // and takes the tens a byte further down.
+    let tens = ((twos * 103) >> 18) & 0x0000_0f00_0f00_0f00;
+    twos - tens * ((10 << 8) - 1)
 }
 
 /// The `quotients` of groups of digits, and `bits` higher the remainders.

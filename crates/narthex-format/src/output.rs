@@ -10,26 +10,31 @@ pub(crate) const LINE: usize = 512;
 
 /// A chunk and the sink behind it.
 pub(crate) struct Output<'a> {
-    chunk: &'a mut [u8],
+    chunk: &'a mut [u8; CHUNK],
     filled: usize,
     sink: &'a mut dyn FnMut(&[u8]),
 }
 
 impl<'a> Output<'a> {
-    /// Goes on after the first `filled` bytes of `chunk`, which must be longer than a line.
-    pub(crate) fn new(chunk: &'a mut [u8], filled: usize, sink: &'a mut dyn FnMut(&[u8])) -> Self {
+    /// Goes on after the first `filled` bytes of `chunk`.
+    pub(crate) fn new(
+        chunk: &'a mut [u8; CHUNK],
+        filled: usize,
+        sink: &'a mut dyn FnMut(&[u8]),
+    ) -> Self {
         Self { chunk, filled, sink }
     }
 
     /// The window for the next line; what it holds counts once it is [kept](Self::keep).
     #[inline(always)]
     pub(crate) fn line(&mut self) -> &mut [u8; LINE] {
-        if self.chunk.len() - self.filled < LINE {
+        let start = if self.filled <= CHUNK - LINE {
+            self.filled
+        } else {
             self.flush();
-            // Returned here, so that what was just checked is not checked again for every line.
-            return self.chunk.first_chunk_mut().expect("a chunk is longer than a line");
-        }
-        self.chunk[self.filled..].first_chunk_mut().expect("a chunk is longer than a line")
+            0
+        };
+        self.chunk[start..].first_chunk_mut().expect("a chunk is longer than a line")
     }
 
     /// Keeps the first `len` bytes of the window.
@@ -67,15 +72,15 @@ impl<'a> Output<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE, Output};
+    use super::{CHUNK, LINE, Output};
 
     #[test]
     fn text_of_any_length_arrives_in_order() {
-        let mut chunk = [0; LINE + 7];
+        let mut chunk = [0; CHUNK];
         let mut seen = Vec::new();
         let mut sink = |bytes: &[u8]| seen.extend_from_slice(bytes);
         let mut output = Output::new(&mut chunk, 0, &mut sink);
-        let long: Vec<u8> = (0..3000u32).map(|n| n as u8).collect();
+        let long: Vec<u8> = (0..3 * CHUNK - LINE + 1).map(|n| n as u8).collect();
         output.push(&long);
         output.line()[..2].copy_from_slice(b"ab");
         output.keep(2);

@@ -6,19 +6,20 @@ use narthex_model::{FamilyBuilder, MetricFamily};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use crate::output::{LINE, Output};
+use crate::output::{CHUNK, LINE, Output};
 
-/// The page that `encode` writes into a chunk of little more than a line, so that it is handed on in
-/// the midst of rows.
+/// The page that `encode` writes into a chunk with room for little more than a line, so that it is
+/// handed on in the midst of rows.
 pub(crate) fn render(encode: impl FnOnce(&mut Output<'_>)) -> Vec<u8> {
     let mut page = Vec::new();
     let mut sink = |chunk: &[u8]| page.extend_from_slice(chunk);
-    let mut chunk = [0; LINE + 100];
-    let mut output = Output::new(&mut chunk, 0, &mut sink);
+    let mut chunk = [0; CHUNK];
+    let before = CHUNK - LINE - 100;
+    let mut output = Output::new(&mut chunk, before, &mut sink);
     encode(&mut output);
     let filled = output.filled();
     page.extend_from_slice(&chunk[..filled]);
-    page
+    page.split_off(before)
 }
 
 /// A counter, a gauge of floats, one of all numbers, or a histogram; with any labels and values.

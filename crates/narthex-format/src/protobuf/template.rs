@@ -9,7 +9,7 @@ use narthex_model::{Escaping, Fragment, Histogram, Label, LabelName, MetricFamil
 
 use super::spelled::number_field;
 use super::wire::{double_tag, field, length_tag, push_constant_label, varint_len, varint_tag};
-use crate::blocks::{Padded, put_blocks};
+use crate::blocks::{Blocks, Padded, put_text};
 use crate::labels::outer_constants;
 use crate::output::{LINE, Output};
 
@@ -168,7 +168,7 @@ impl Template {
         };
         line[0] = length_tag(field::family::METRIC);
         if self.before.len() > 0 {
-            at = self.before.put(line, at)?;
+            at = put_text(line, at, &self.before)?;
         }
         // A loop over `N` would stay one, as in the text format.
         macro_rules! put {
@@ -179,7 +179,7 @@ impl Template {
             };
         }
         put!(0 1 2 3 4 5 6 7);
-        self.after.put(line, at)
+        put_text(line, at, &self.after)
     }
 
     /// Puts down the `LabelPair` of label `k`.
@@ -194,7 +194,7 @@ impl Template {
         let name_len = self.name_lens[k];
         // The first fragment of a series has no comma.
         let text_at = at + 3 + usize::from(k == 0);
-        put_blocks(line, text_at, fragment.first_block(), fragment.rest_blocks(), fragment.len())?;
+        put_text(line, text_at, fragment)?;
         let pair = pair_len(fragment, k);
         let name_tag = length_tag(field::label::NAME);
         let value_at =

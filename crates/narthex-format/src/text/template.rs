@@ -4,13 +4,10 @@ use narthex_model::{BLOCK, Bounds, Fragment};
 
 use super::shown::Shown;
 use super::spelled::Sample;
-use crate::blocks::{Padded, put_blocks};
+use crate::blocks::{Blocks, LABELS_END, Padded, put_text};
 use crate::labels::outer_constants;
 use crate::number::{Numeral, ROOM, Spelling};
 use crate::output::LINE;
-
-/// What stands between the labels and the value.
-const END: &[u8] = b"} ";
 
 /// Everything in a family's lines but the labels that tell series apart, and the values.
 #[derive(Default)]
@@ -40,7 +37,7 @@ impl Template {
     /// Whether nothing follows the labels that tell series apart.
     #[inline(always)]
     fn ends_at_once(&self) -> bool {
-        self.tail.len() == END.len()
+        self.tail.len() == LABELS_END.len()
     }
 
     /// Puts a line together and returns its length; `None` where it is too long or begins with an
@@ -54,7 +51,11 @@ impl Template {
     ) -> Option<usize> {
         let at = put_labels(line, &self.head, fragments)?;
         // The end of the labels stands in the padding of every fragment already.
-        let at = if self.ends_at_once() { at + END.len() } else { self.tail.put(line, at)? };
+        let at = if self.ends_at_once() {
+            at + LABELS_END.len()
+        } else {
+            put_text(line, at, &self.tail)?
+        };
         put_value::<S>(line, at, value)
     }
 }
@@ -114,7 +115,7 @@ pub(super) fn put_bucket_line<S: Spelling>(
     for (to, from) in line.as_chunks_mut::<BLOCK>().0.iter_mut().zip(blocks) {
         *to = *from;
     }
-    let at = tail.put(line, start_len)?;
+    let at = put_text(line, start_len, tail)?;
     put_value::<S>(line, at, count)
 }
 
@@ -143,7 +144,7 @@ fn set_tail(tail: &mut Padded, shown: &Shown<'_>, sample: Sample, text: &mut Vec
         text.push(b',');
         sample.push_own_label(text, shown);
     }
-    text.extend_from_slice(END);
+    text.extend_from_slice(LABELS_END);
     tail.set(text);
 }
 
@@ -159,14 +160,13 @@ fn put_labels<const N: usize>(
     if fragments.first().is_none_or(|fragment| fragment.is_empty()) {
         return None;
     }
-    let mut at = head.put(line, 0)?;
+    let mut at = put_text(line, 0, head)?;
     // A loop over `N` would stay one, at twice the time of the line: the compiler does not unroll
     // bodies of this size.
     macro_rules! put {
         ($($k:literal)*) => {
-            $(if let Some(fragment) = fragments.get($k) {
-                let (first, rest) = (fragment.first_block(), fragment.rest_blocks());
-                at = put_blocks(line, at, first, rest, fragment.len())?;
+            $(if let Some(&fragment) = fragments.get($k) {
+                at = put_text(line, at, fragment)?;
             })*
         };
     }
