@@ -82,23 +82,24 @@ fn write_numbers<const N: usize, T: Copy>(
 ) {
     if message.part.is_first() {
         let mut metrics_len = 0;
-        message.part.all_series().for_each(|_, fragments: &[&Fragment; N]| {
-            metrics_len += match template.number_len(fragments) {
-                Some(len) => len,
-                // Any row will do: their numbers are of one length.
-                None => message.spell_metric(0, fragments).len(),
-            };
+        message.part.all_series().for_each_batch(|_, batch: &[[&Fragment; N]]| {
+            for fragments in batch {
+                metrics_len += match template.number_len(fragments) {
+                    Some(len) => len,
+                    // Any row will do: their numbers are of one length.
+                    None => message.spell_metric(0, fragments).len(),
+                };
+            }
         });
         message.write_head(metrics_len);
     }
-    let mut values = values.iter();
-    message.family.series().for_each(|index, fragments: &[&Fragment; N]| {
-        let Some(&value) = values.next() else {
-            return;
-        };
-        match template.put_number(message.output.line(), fragments, number(value)) {
-            Some(len) => message.output.keep(len),
-            None => message.write_spelled(index, fragments),
+    message.family.series().for_each_batch(|first, batch: &[[&Fragment; N]]| {
+        let values = values.get(first..).unwrap_or_default();
+        for (index, (fragments, &value)) in (first..).zip(batch.iter().zip(values)) {
+            match template.put_number(message.output.line(), fragments, number(value)) {
+                Some(len) => message.output.keep(len),
+                None => message.write_spelled(index, fragments),
+            }
         }
     });
     message.write_tail();
@@ -112,22 +113,26 @@ fn write_histograms<const N: usize>(
 ) {
     let series = message.family.series();
     let mut metrics_len = 0;
-    series.for_each(|index, fragments: &[&Fragment; N]| {
-        let Some(histogram) = column.get(index) else {
-            return;
-        };
-        metrics_len += match template.histogram_len(fragments, histogram) {
-            Some(len) => len,
-            None => message.spell_metric(index, fragments).len(),
-        };
+    series.for_each_batch(|first, batch: &[[&Fragment; N]]| {
+        for (index, fragments) in (first..).zip(batch) {
+            let Some(histogram) = column.get(index) else {
+                return;
+            };
+            metrics_len += match template.histogram_len(fragments, histogram) {
+                Some(len) => len,
+                None => message.spell_metric(index, fragments).len(),
+            };
+        }
     });
     message.write_head(metrics_len);
-    series.for_each(|index, fragments: &[&Fragment; N]| {
-        let Some(histogram) = column.get(index) else {
-            return;
-        };
-        if template.write_histogram(message.output, fragments, histogram).is_none() {
-            message.write_spelled(index, fragments);
+    series.for_each_batch(|first, batch: &[[&Fragment; N]]| {
+        for (index, fragments) in (first..).zip(batch) {
+            let Some(histogram) = column.get(index) else {
+                return;
+            };
+            if template.write_histogram(message.output, fragments, histogram).is_none() {
+                message.write_spelled(index, fragments);
+            }
         }
     });
     message.write_tail();

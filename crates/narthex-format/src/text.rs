@@ -164,14 +164,13 @@ fn write_numbers<S: Spelling, const N: usize>(
     template: &Template,
     mut speller: Speller<'_, '_>,
 ) {
-    let mut values = values.iter();
-    speller.shown.family.series().for_each(|_, fragments: &[&Fragment; N]| {
-        let Some(&value) = values.next() else {
-            return;
-        };
-        match template.put_line::<S, N>(speller.output.line(), fragments, value) {
-            Some(len) => speller.output.keep(len),
-            None => speller.sample(Sample::Only, &Row::plain(fragments), value, None),
+    speller.shown.family.series().for_each_batch(|first, batch: &[[&Fragment; N]]| {
+        let values = values.get(first..).unwrap_or_default();
+        for (fragments, &value) in batch.iter().zip(values) {
+            match template.put_line::<S, N>(speller.output.line(), fragments, value) {
+                Some(len) => speller.output.keep(len),
+                None => speller.sample(Sample::Only, &Row::plain(fragments), value, None),
+            }
         }
     });
 }
@@ -184,7 +183,8 @@ fn write_histograms<S: Spelling, const N: usize>(
 ) {
     // What the bucket lines of a series begin with.
     let mut start = [0; LINE];
-    speller.shown.family.series().for_each(|index, fragments: &[&Fragment; N]| {
+    let series = speller.shown.family.series();
+    let mut write = |index, fragments: &[&Fragment; N]| {
         let Some(histogram) = column.get(index) else {
             return;
         };
@@ -208,6 +208,9 @@ fn write_histograms<S: Spelling, const N: usize>(
             Some(len) => speller.output.keep(len),
             None => speller.sample(Sample::Count, &row, count, None),
         }
+    };
+    series.for_each_batch(|first, batch: &[[&Fragment; N]]| {
+        (first..).zip(batch).for_each(|(index, fragments)| write(index, fragments));
     });
 }
 

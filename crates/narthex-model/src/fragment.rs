@@ -230,15 +230,22 @@ fn unescape(escaped: &[u8]) -> Cow<'_, str> {
 
 /// Fragments by id, in chunks that snapshots share.
 ///
-/// Cloning shares everything; changing a shared list copies the list of chunks, never the text.
+/// Cloning shares everything; changing a shared list copies the list of chunks and the one chunk
+/// that changes, once for every snapshot.
 #[derive(Clone)]
 pub struct Fragments(Arc<Vec<Arc<[Slot]>>>);
 
-/// Where a fragment is. It fills one cache line, on whose edge it begins: at the places where an
-/// allocator would put it, each would lie in two.
-#[derive(Clone, Default)]
+/// Where a fragment is, or the absent one. It fills one cache line, on whose edge it begins: at the
+/// places where an allocator would put it, each would lie in two.
+#[derive(Clone)]
 #[repr(align(64))]
-struct Slot(OnceLock<Fragment>);
+struct Slot(Fragment);
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self(Fragment::absent().clone())
+    }
+}
 
 /// No fragments; every such list shares its memory, for a scrape makes one for each instrument that
 /// has no labels.
@@ -269,7 +276,7 @@ impl Fragments {
     /// The same for a loop, with what every call would look up again.
     #[inline(always)]
     pub(crate) fn view(&self) -> FragmentsView<'_> {
-        FragmentsView { chunks: &self.0, absent: Fragment::absent() }
+        FragmentsView(&self.0)
     }
 
     /// Stores `fragment` under `id`; snapshots taken before keep what they had.
@@ -283,23 +290,15 @@ impl Fragments {
             let len = if chunks.is_empty() { Self::SMALL } else { 1 << Self::LOG };
             chunks.push((0..len).map(|_| Slot::default()).collect());
         }
-        let slots = &mut chunks[chunk];
-        if let Err(fragment) = slots[at].0.set(fragment) {
-            let mut copy: Vec<_> = slots.iter().cloned().collect();
-            copy[at] = Slot(OnceLock::from(fragment));
-            *slots = copy.into();
-        }
+        Arc::make_mut(&mut chunks[chunk])[at] = Slot(fragment);
     }
 
     /// Forgets the text under `id`; snapshots taken before keep it.
     pub fn forget(&mut self, id: u32) {
         let (chunk, at) = Self::place(id);
-        if let Some(slots) = Arc::make_mut(&mut self.0).get_mut(chunk) {
-            let mut copy: Vec<_> = slots.iter().cloned().collect();
-            if let Some(slot) = copy.get_mut(at) {
-                *slot = Slot::default();
-            }
-            *slots = copy.into();
+        let slots = Arc::make_mut(&mut self.0).get_mut(chunk).map(Arc::make_mut);
+        if let Some(slot) = slots.and_then(|slots| slots.get_mut(at)) {
+            *slot = Slot::default();
         }
     }
 
@@ -311,10 +310,7 @@ impl Fragments {
 
 /// [`Fragments`] as a loop reads them.
 #[derive(Clone, Copy)]
-pub(crate) struct FragmentsView<'a> {
-    chunks: &'a [Arc<[Slot]>],
-    absent: &'a Fragment,
-}
+pub(crate) struct FragmentsView<'a>(&'a [Arc<[Slot]>]);
 
 impl<'a> FragmentsView<'a> {
     /// The fragment `id`, or the absent one.
@@ -322,19 +318,26 @@ impl<'a> FragmentsView<'a> {
     pub(crate) fn get(self, id: u32) -> &'a Fragment {
         let (chunk, at) = Fragments::place(id);
         // One path to each end: an option in between took five of 18 instructions to look into.
-        if let Some(chunk) = self.chunks.get(chunk)
-            && let Some(slot) = chunk.get(at)
-            && let Some(fragment) = slot.0.get()
+        if let Some(chunk) = self.0.get(chunk)
+            && let Some(Slot(fragment)) = chunk.get(at)
         {
             return fragment;
         }
-        self.absent
+        Self::missing()
+    }
+
+    /// Out of line, for no series has such an id.
+    #[cold]
+    #[inline(never)]
+    fn missing() -> &'a Fragment {
+        Fragment::absent()
     }
 }
 
 impl fmt::Debug for Fragments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.0.iter().flat_map(|chunk| chunk.iter().filter_map(|slot| slot.0.get()));
+        let slots = self.0.iter().flat_map(|chunk| chunk.iter());
+        let set = slots.map(|Slot(fragment)| fragment).filter(|fragment| !fragment.is_empty());
         f.debug_list().entries(set).finish()
     }
 }
