@@ -350,6 +350,20 @@ impl Series {
         });
     }
 
+    /// Appends to `values` what `value` makes of the record of every series, in order.
+    #[inline(always)]
+    pub fn extend_from_records<T>(
+        &self,
+        values: &mut Vec<T>,
+        mut value: impl FnMut(&[AtomicU64]) -> T,
+    ) {
+        let Some(records) = &self.records else { return };
+        records.each_run(&self.rows, |run| match run.listed {
+            None => values.extend(run.records_from(0).take(run.len).map(&mut value)),
+            Some(_) => values.extend((0..run.len).map(|k| value(run.record(k).1))),
+        });
+    }
+
     /// Calls `each` with the row and the record of every series, in order; series that were given
     /// one by one and have no labels have none.
     #[inline(always)]

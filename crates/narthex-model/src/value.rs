@@ -314,12 +314,12 @@ impl HistogramColumn {
     /// Missing counts are 0, surplus ones are added to the +Inf bucket.
     pub fn push(&mut self, counts: impl IntoIterator<Item = u64>, sum: f64) {
         let buckets = self.bounds.buckets();
-        let start = self.counts.len();
-        self.counts.resize(start + buckets, 0);
-        for (k, count) in counts.into_iter().enumerate() {
-            let bucket = &mut self.counts[start + k.min(buckets - 1)];
-            *bucket = bucket.wrapping_add(count);
-        }
+        let end = self.counts.len() + buckets;
+        let mut counts = counts.into_iter();
+        self.counts.extend(counts.by_ref().take(buckets));
+        self.counts.resize(end, 0);
+        let infinity = &mut self.counts[end - 1];
+        *infinity = counts.fold(*infinity, u64::wrapping_add);
         self.sums.push(sum);
     }
 

@@ -288,7 +288,7 @@ impl sealed::Kind for Counter {
         spare: &mut SpareColumns,
     ) -> Column {
         let mut wholes = spare.unsigned(snapshot.len());
-        snapshot.for_each_record(|_, record| wholes.push(record[0].load(Relaxed)));
+        snapshot.extend_from_records(&mut wholes, |record| record[0].load(Relaxed));
         if shared.store.is_per_thread() {
             let sums = Sums::begin();
             wholes.iter_mut().for_each(|word| *word = sums.of(*word as u32));

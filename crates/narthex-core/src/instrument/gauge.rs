@@ -198,7 +198,7 @@ impl sealed::Kind for Gauge {
 
     fn column(_: &SeriesShared<Self>, snapshot: &Snapshot, spare: &mut SpareColumns) -> Column {
         let mut values = spare.float(snapshot.len());
-        snapshot.for_each_record(|_, record| values.push(f64::from_bits(record[0].load(Relaxed))));
+        snapshot.extend_from_records(&mut values, |record| f64::from_bits(record[0].load(Relaxed)));
         Column::Float(values)
     }
 

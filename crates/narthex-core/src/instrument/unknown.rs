@@ -78,7 +78,7 @@ impl sealed::Kind for Unknown {
 
     fn column(_: &SeriesShared<Self>, snapshot: &Snapshot, spare: &mut SpareColumns) -> Column {
         let mut values = spare.float(snapshot.len());
-        snapshot.for_each_record(|_, record| values.push(value(record)));
+        snapshot.extend_from_records(&mut values, value);
         Column::Float(values)
     }
 

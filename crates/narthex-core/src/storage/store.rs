@@ -815,6 +815,16 @@ impl Snapshot {
         Self { series: self.series.part(range) }
     }
 
+    /// Appends to `values` what `value` makes of the record of every series, in order.
+    #[inline(always)]
+    pub(crate) fn extend_from_records<T>(
+        &self,
+        values: &mut Vec<T>,
+        value: impl FnMut(&[AtomicU64]) -> T,
+    ) {
+        self.series.extend_from_records(values, value);
+    }
+
     /// Calls `each` with the position and the record of every series, in order.
     #[inline(always)]
     pub(crate) fn for_each_record(&self, each: impl FnMut(u32, &[AtomicU64])) {
