@@ -6,8 +6,6 @@
 
 use narthex_model::{BLOCK, Fragment};
 
-use crate::output::LINE;
-
 /// What stands between the labels and the value; every [`Fragment`] has it
 /// in its padding.
 pub(crate) const LABELS_END: &[u8] = b"} ";
@@ -81,7 +79,11 @@ impl Blocks for Fragment {
 
 /// Puts text at `at` and returns where it ends, if its blocks fit the line.
 #[inline(always)]
-pub(crate) fn put_text(line: &mut [u8; LINE], at: usize, text: &impl Blocks) -> Option<usize> {
+pub(crate) fn put_text<const LINE: usize>(
+    line: &mut [u8; LINE],
+    at: usize,
+    text: &impl Blocks,
+) -> Option<usize> {
     put_block(line, at, text.first())?;
     // What follows the text in its padding may begin another block. Most texts are shorter, and of
     // these not even the number of blocks is read.
@@ -95,7 +97,11 @@ pub(crate) fn put_text(line: &mut [u8; LINE], at: usize, text: &impl Blocks) -> 
 }
 
 #[inline(always)]
-fn put_block(line: &mut [u8; LINE], at: usize, block: &[u8; BLOCK]) -> Option<()> {
+fn put_block<const LINE: usize>(
+    line: &mut [u8; LINE],
+    at: usize,
+    block: &[u8; BLOCK],
+) -> Option<()> {
     line.get_mut(at..at + BLOCK)?.copy_from_slice(block);
     Some(())
 }
@@ -103,9 +109,9 @@ fn put_block(line: &mut [u8; LINE], at: usize, block: &[u8; BLOCK]) -> Option<()
 /// Labels of so many blocks are rare, and a loop for each label of a line in the midst of it took
 /// twice the instructions for those of two.
 #[inline(never)]
-fn put_many(line: &mut [u8; LINE], mut at: usize, blocks: &[[u8; BLOCK]]) -> Option<()> {
+fn put_many(line: &mut [u8], mut at: usize, blocks: &[[u8; BLOCK]]) -> Option<()> {
     for block in blocks {
-        put_block(line, at, block)?;
+        line.get_mut(at..at + BLOCK)?.copy_from_slice(block);
         at += BLOCK;
     }
     Some(())

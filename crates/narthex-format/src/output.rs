@@ -6,7 +6,7 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 /// Bytes in the window in which a line is put together by moves of fixed size.
 ///
 /// Longer lines exist; they are put together in memory that grows.
-pub(crate) const LINE: usize = 512;
+pub(crate) const LINE: usize = 1024;
 
 /// A chunk and the sink behind it.
 pub(crate) struct Output<'a> {

@@ -82,14 +82,12 @@ fn write_numbers<const N: usize, T: Copy>(
 ) {
     if message.part.is_first() {
         let mut metrics_len = 0;
-        message.part.all_series().for_each_batch(|_, batch: &[[&Fragment; N]]| {
-            for fragments in batch {
-                metrics_len += match template.number_len(fragments) {
-                    Some(len) => len,
-                    // Any row will do: their numbers are of one length.
-                    None => message.spell_metric(0, fragments).len(),
-                };
-            }
+        message.part.all_series().for_each(|fragments: &[&Fragment; N]| {
+            metrics_len += match template.number_len(fragments) {
+                Some(len) => len,
+                // Any row will do: their numbers are of one length.
+                None => message.spell_metric(0, fragments).len(),
+            };
         });
         message.write_head(metrics_len);
     }

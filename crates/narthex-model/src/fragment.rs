@@ -21,6 +21,7 @@ pub struct Fragment {
     len: u32,
     /// Where the value begins, and in the highest bit whether anything in it is escaped.
     value_at: u32,
+    pair_len: u16,
 }
 
 /// The bit of `value_at` that says that the value is escaped.
@@ -47,16 +48,20 @@ impl Fragment {
         escape_into(&mut text, value);
         let escaped = if text.len() - value_at == value.len() { 0 } else { ESCAPED };
         text.push(b'"');
-        Self::from_text(text, value_at as u32 | escaped)
+        let pair_len = match 6 + name.as_str().len() + value.len() {
+            len if len <= Self::LONGEST_PAIR && escaped == 0 && name.is_classic() => len as u16,
+            _ => Self::OTHER_PAIR,
+        };
+        Self::from_text(text, value_at as u32 | escaped, pair_len)
     }
 
     /// No text at all: a label the series does not have.
     pub fn absent() -> &'static Self {
         static ABSENT: OnceLock<Fragment> = OnceLock::new();
-        ABSENT.get_or_init(|| Self::from_text(Vec::new(), 0))
+        ABSENT.get_or_init(|| Self::from_text(Vec::new(), 0, 0))
     }
 
-    fn from_text(mut text: Vec<u8>, value_at: u32) -> Self {
+    fn from_text(mut text: Vec<u8>, value_at: u32, pair_len: u16) -> Self {
         let len = text.len() as u32;
         text.extend_from_slice(b"} ");
         let mut blocks = text.chunks(BLOCK).map(|bytes| {
@@ -65,7 +70,7 @@ impl Fragment {
             block
         });
         let first = blocks.next().unwrap_or([0; BLOCK]);
-        Self { first, rest: blocks.collect(), len, value_at }
+        Self { first, rest: blocks.collect(), len, value_at, pair_len }
     }
 
     /// The first block of the padded text.
@@ -89,6 +94,23 @@ impl Fragment {
     /// Whether this is the text of an absent label.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// What [`pair_len`](Self::pair_len) is at most, where the text shows the name and value.
+    const LONGEST_PAIR: usize = 2 + 0x7f;
+
+    /// What [`pair_len`](Self::pair_len) is otherwise: more than a hundred labels have together.
+    pub const OTHER_PAIR: u16 = 1 << 15;
+
+    /// Bytes that protobuf takes for the label: a tag and a length around the pair, around the name
+    /// and around the value, each of a byte.
+    ///
+    /// It is 0 where the label is absent, and [`OTHER_PAIR`](Self::OTHER_PAIR) where the length of
+    /// the pair takes more bytes or the text has more than a comma, the name, `="`, the value, and
+    /// a quote.
+    #[inline(always)]
+    pub fn pair_len(&self) -> usize {
+        self.pair_len.into()
     }
 
     /// Appends the text without its leading comma.
@@ -134,15 +156,8 @@ impl Fragment {
         out.truncate(kept);
     }
 
-    /// Bytes of the value as it stands in the text.
-    #[inline(always)]
-    pub fn value_len(&self) -> usize {
-        (self.len() - self.value_at()).saturating_sub(1)
-    }
-
     /// Whether the value stands in the text as it was given, for there was nothing to escape.
-    #[inline(always)]
-    pub fn is_verbatim(&self) -> bool {
+    fn is_verbatim(&self) -> bool {
         self.value_at & ESCAPED == 0
     }
 
@@ -366,7 +381,6 @@ mod tests {
             assert_eq!(fragment.len(), text(&fragment).len());
             let mut quoted = Vec::new();
             fragment.push_quoted_value(&mut quoted);
-            assert_eq!(quoted.len(), fragment.value_len() + 2);
             let mut raw = b"#".to_vec();
             fragment.push_value(&mut raw);
             assert_eq!(raw, format!("#{value}").into_bytes());
@@ -375,8 +389,22 @@ mod tests {
         let mut quoted = Vec::new();
         Fragment::absent().push_quoted_value(&mut quoted);
         Fragment::absent().push_value(&mut quoted);
-        assert_eq!((quoted.len(), Fragment::absent().value_len()), (0, 0));
+        assert!(quoted.is_empty());
         assert_eq!(text(&fragment("a\\\"\n")), r#",path="a\\\"\n""#);
+    }
+
+    #[test]
+    fn knows_what_protobuf_takes_for_a_short_label_as_it_was_given() {
+        let other = usize::from(Fragment::OTHER_PAIR);
+        let longest = "v".repeat(119);
+        let longer = "v".repeat(120);
+        let long = [("", 10), ("/a", 12), (&*longest, 129), (&*longer, other), ("\n", other)];
+        for (value, len) in long {
+            assert_eq!(fragment(value).pair_len(), len, "{value}");
+        }
+        let quoted = LabelName::new_utf8("a b").unwrap();
+        assert_eq!(Fragment::new(&quoted, "v", false).pair_len(), other);
+        assert_eq!(Fragment::absent().pair_len(), 0);
     }
 
     #[test]

@@ -54,16 +54,15 @@ impl RecordLayout {
     }
 }
 
-/// The fragment ids in the `N` half words after the first of word `at`, which are none where the
-/// record ends before.
+/// The fragment ids in the `N` half words after the first of word `at`; `None` where the record
+/// ends before, which those of [`Records`] do not.
 #[inline(always)]
-fn fragment_ids<const N: usize>(record: &[AtomicU64], at: usize) -> [u32; N] {
-    let words = record.get(at..).and_then(|words| words.get(..(1 + N).div_ceil(2)));
-    let Some(words) = words else { return [u32::MAX; N] };
-    std::array::from_fn(|k| {
+fn fragment_ids<const N: usize>(record: &[AtomicU64], at: usize) -> Option<[u32; N]> {
+    let words = record.get(at..)?.get(..(1 + N).div_ceil(2))?;
+    Some(std::array::from_fn(|k| {
         let half = 1 + k;
         (words[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32
-    })
+    }))
 }
 
 impl Records {
@@ -73,7 +72,11 @@ impl Records {
     /// Wraps chunks of whole records.
     ///
     /// Any chunk may hold fewer records than it spans; the rows it lacks do not exist.
+    ///
+    /// # Panics
+    /// Panics where the ids of the layout do not lie in its records.
     pub fn new(chunks: Arc<Vec<Arc<[AtomicU64]>>>, layout: RecordLayout) -> Self {
+        assert!(layout.first_label + layout.labels <= 2 * layout.width, "ids lie in their record");
         Self { chunks, layout }
     }
 
@@ -171,7 +174,7 @@ impl<'a> Run<'a> {
     ) {
         if self.listed.is_none() && layout.first_label % 2 == 1 {
             for (found, record) in found.iter_mut().zip(self.records_from(at)) {
-                let ids = fragment_ids::<N>(record, layout.first_label / 2);
+                let Some(ids) = fragment_ids::<N>(record, layout.first_label / 2) else { return };
                 *found = ids.map(|id| fragments.get(id));
             }
             return;
@@ -321,6 +324,32 @@ impl Series {
                 each(index, batch);
                 index += len;
                 at += len;
+            }
+        });
+    }
+
+    /// Calls `each` with the fragments of every series, in order: for what is quickly done with each.
+    ///
+    /// `N` must be [`labels`](Self::labels), and not 0; nothing is called otherwise.
+    #[inline(always)]
+    pub fn for_each<const N: usize>(&self, mut each: impl FnMut(&[&Fragment; N])) {
+        let Some(records) = self.records.as_ref().filter(|_| N == self.labels()) else {
+            return;
+        };
+        let fragments = self.fragments.view();
+        let layout = records.layout;
+        records.each_run(&self.rows, |run| {
+            if run.listed.is_none() && layout.first_label % 2 == 1 {
+                for record in run.records_from(0).take(run.len) {
+                    let ids = fragment_ids::<N>(record, layout.first_label / 2);
+                    let Some(ids) = ids else { return };
+                    each(&ids.map(|id| fragments.get(id)));
+                }
+                return;
+            }
+            for k in 0..run.len {
+                let (_, record) = run.record(k);
+                each(&std::array::from_fn(|k| fragments.get(layout.fragment_id(record, k))));
             }
         });
     }

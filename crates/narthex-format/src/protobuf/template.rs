@@ -16,6 +16,10 @@ use crate::output::{LINE, Output};
 /// A length below this takes one byte.
 const SHORT: usize = 0x80;
 
+/// Bytes in which a label is put together: four before a name that has at most 255, and two after
+/// it. Whatever blocks a short label has lie in there as well.
+const PAIR: usize = 4 + u8::MAX as usize + 2;
+
 /// The most labels that loops are made for.
 pub(super) const MOST_LABELS: usize = 8;
 
@@ -26,8 +30,30 @@ pub(super) struct Template {
     before: Padded,
     /// The labels after them, and of a number's field all but the number.
     after: Padded,
-    /// Bytes of the name of each label.
-    name_lens: [u8; MOST_LABELS],
+    frames: [Frame; MOST_LABELS],
+}
+
+/// What stands around the name and the value of a label.
+#[derive(Clone, Copy, Default)]
+struct Frame {
+    /// Tag and length of the pair, tag and length of the name.
+    head: u32,
+    /// Tag and length of the value.
+    middle: u16,
+    name_len: u8,
+}
+
+impl Frame {
+    /// The second byte of `head` and `middle` is a length. It is given for a pair that took no bytes
+    /// at all, so that those it takes are added to it.
+    fn new(name: &LabelName) -> Self {
+        let name_len = name.as_str().len() as u8;
+        let (pair, name) = (length_tag(field::metric::LABEL), length_tag(field::label::NAME));
+        let value = length_tag(field::label::VALUE);
+        let head = u32::from_le_bytes([pair, 0, name, name_len]).wrapping_sub(2 << 8);
+        let middle = u16::from_le_bytes([value, 0]).wrapping_sub((6 + u16::from(name_len)) << 8);
+        Self { head, middle, name_len }
+    }
 }
 
 impl Template {
@@ -75,8 +101,8 @@ impl Template {
         push_all(after, text);
         text.extend_from_slice(end);
         self.after.set(text);
-        for (len, name) in self.name_lens.iter_mut().zip(family.metadata().label_names()) {
-            *len = name.as_str().len() as u8;
+        for (frame, name) in self.frames.iter_mut().zip(family.metadata().label_names()) {
+            *frame = Frame::new(name);
         }
     }
 
@@ -142,14 +168,10 @@ impl Template {
     /// is not as its fragment has it, or not short.
     #[inline(always)]
     fn labels_len<const N: usize>(&self, fragments: &[&Fragment; N]) -> Option<usize> {
-        let mut len = self.before.len() + self.after.len();
-        let mut fit = true;
-        for (k, fragment) in fragments.iter().enumerate() {
-            let pair = pair_len(fragment, k);
-            fit &= fragment.is_verbatim() && pair < SHORT;
-            len += if fragment.is_empty() { 0 } else { 2 + pair };
-        }
-        fit.then_some(len)
+        let pairs: usize = fragments.iter().map(|fragment| fragment.pair_len()).sum();
+        // None of them is an odd one if not even their sum is as long.
+        let fit = pairs < usize::from(Fragment::OTHER_PAIR);
+        fit.then_some(self.before.len() + pairs + self.after.len())
     }
 
     /// Puts down the beginning of a metric of `len` bytes, up to what its series has for itself.
@@ -173,7 +195,7 @@ impl Template {
         // A loop over `N` would stay one, as in the text format.
         macro_rules! put {
             ($($k:literal)*) => {
-                $(if let Some(fragment) = fragments.get($k) && !fragment.is_empty() {
+                $(if let Some(fragment) = fragments.get($k) && fragment.pair_len() > 0 {
                     at = self.put_pair(line, at, fragment, $k)?;
                 })*
             };
@@ -191,18 +213,15 @@ impl Template {
         fragment: &Fragment,
         k: usize,
     ) -> Option<usize> {
-        let name_len = self.name_lens[k];
+        // One check for all moves within the pair.
+        let line: &mut [u8; PAIR] = line.get_mut(at..at + PAIR)?.first_chunk_mut()?;
+        let Frame { head, middle, name_len } = self.frames[k];
         // The first fragment of a series has no comma.
-        let text_at = at + 3 + usize::from(k == 0);
-        put_text(line, text_at, fragment)?;
-        let pair = pair_len(fragment, k);
-        let name_tag = length_tag(field::label::NAME);
-        let value_at =
-            put(line, at, [length_tag(field::metric::LABEL), pair as u8, name_tag, name_len])?
-                + usize::from(name_len);
-        let value_len = pair - 4 - usize::from(name_len);
-        put(line, value_at, [length_tag(field::label::VALUE), value_len as u8])?;
-        Some(at + 2 + pair)
+        put_text(line, 3 + usize::from(k == 0), fragment)?;
+        let len = (fragment.pair_len() as u32) << 8;
+        put(line, 0, head.wrapping_add(len).to_le_bytes())?;
+        put(line, 4 + usize::from(name_len), middle.wrapping_add(len as u16).to_le_bytes())?;
+        Some(at + fragment.pair_len())
     }
 }
 
@@ -228,13 +247,6 @@ impl Totals {
     }
 }
 
-/// Bytes of a `LabelPair`, without its tag and length.
-#[inline(always)]
-fn pair_len(fragment: &Fragment, k: usize) -> usize {
-    // Comma, equals sign and two quotes give way to two tags and two lengths.
-    fragment.len() + usize::from(k == 0)
-}
-
 /// Bytes of a message with its tag and length.
 #[inline(always)]
 fn field_len(message: usize) -> usize {
@@ -258,7 +270,11 @@ fn put_bucket(line: &mut [u8; LINE], bound: f64, count: u64) -> usize {
 }
 
 #[inline(always)]
-fn put<const N: usize>(line: &mut [u8; LINE], at: usize, bytes: [u8; N]) -> Option<usize> {
+fn put<const LINE: usize, const N: usize>(
+    line: &mut [u8; LINE],
+    at: usize,
+    bytes: [u8; N],
+) -> Option<usize> {
     *line.get_mut(at..)?.first_chunk_mut()? = bytes;
     Some(at + N)
 }
