@@ -156,17 +156,40 @@ fn end_line_long(value: u64, room: &mut [u8; ROOM]) -> usize {
     len + 1
 }
 
+/// Any number but those that [`end_line_short`] has written before.
 #[inline(never)]
 fn end_line_float(value: f64, room: &mut [u8; ROOM]) -> usize {
-    let len = if value.is_finite() {
-        put_finite(value, room)
+    // The limits are where the first digit moves: a number and its shortest text lie on the same
+    // side of a power of ten, for the text of that power would read back as the power.
+    let size = value.abs();
+    let len = match (1e-4..1e6).contains(&size) {
+        true => put_without_exponent(value, room),
+        false => put_large_or_small(value, room),
+    };
+    room[len] = b'\n';
+    len + 1
+}
+
+/// Writes a number as `zmij` prints it, which is as Go does but for the `.0` after whole numbers;
+/// returns its length.
+#[inline(always)]
+fn put_without_exponent(value: f64, room: &mut [u8; ROOM]) -> usize {
+    let mut buffer = zmij::Buffer::new();
+    let len = copy_short(buffer.format_finite(value).as_bytes(), room);
+    // In this range a cast tells whole numbers, of which only negative ones are not yet written.
+    if value < 0.0 && f64::from(value as i32) == value { len - 2 } else { len }
+}
+
+/// Writes what is not in the range that Go writes without an exponent; returns its length.
+#[inline(never)]
+fn put_large_or_small(value: f64, room: &mut [u8; ROOM]) -> usize {
+    if value.is_finite() {
+        put_with_exponent(value, room)
     } else if value.is_nan() {
         copy_short(b"NaN", room)
     } else {
         copy_short(if value > 0.0 { b"+Inf" } else { b"-Inf" }, room)
-    };
-    room[len] = b'\n';
-    len + 1
+    }
 }
 
 /// Writes what `zmij` prints for a number other than 0, laid out as Go does; returns its length.
@@ -174,17 +197,12 @@ fn end_line_float(value: f64, room: &mut [u8; ROOM]) -> usize {
 /// `zmij` prints the same digits as Go, but without an exponent from 1e-5 up to 1e16, with `.0`
 /// after whole numbers and with one digit in small exponents.
 #[inline(always)]
-fn put_finite(value: f64, room: &mut [u8; ROOM]) -> usize {
+fn put_with_exponent(value: f64, room: &mut [u8; ROOM]) -> usize {
     let mut buffer = zmij::Buffer::new();
     let len = copy_short(buffer.format_finite(value).as_bytes(), room);
     let sign = usize::from(value.is_sign_negative());
     let size = value.abs();
-    // The limits are where the first digit moves: a number and its shortest text lie on the same
-    // side of a power of ten, for the text of that power would read back as the power.
-    if (1e-4..1e6).contains(&size) {
-        // In this range a cast tells whole numbers; `fract` is a call where the processor may be old.
-        if f64::from(size as u32) == size { len - 2 } else { len }
-    } else if size >= 1e16 {
+    if size >= 1e16 {
         len
     } else if size >= 1e6 {
         put_exponent_after_point(size, sign, len, room)
