@@ -15,7 +15,7 @@ use super::cells::Lease;
 use super::directory::{Directory, View};
 use super::epochs::Epochs;
 use super::expiry::Expiry;
-use super::key::{Key, SeriesHash, seeds};
+use super::key::{Key, SeriesHash, StoredKey, seeds};
 use super::table::{Growth, Table};
 use super::{MAX_LABELS, each_label};
 use crate::clock;
@@ -75,10 +75,6 @@ impl Default for Options {
         }
     }
 }
-
-/// A [`Key`] of an interned value: its length and, for a long value, where all of it is; the words;
-/// the hash.
-type StoredKey = [AtomicU64; 6];
 
 /// What only the writer sees.
 struct Writer {
@@ -219,8 +215,9 @@ impl Store {
         let (hash, keys) = self.hash(values);
         let series = match self.find(hash, &keys, values) {
             Some(series) => series,
-            // The keys are made again there: handing them over would keep them in memory here.
-            None => self.insert_or_overflow(values)?,
+            // The keys are made again there, and the values are copied first: handing these over
+            // would keep them in memory here.
+            None => self.insert_or_overflow(&{ *values })?,
         };
         if let Some(expiry) = &self.expiry {
             expiry.mark(series.position);
@@ -428,7 +425,7 @@ impl Store {
         let mut keys = [Key::default(); N];
         let mut hash = SeriesHash::new();
         each_label!(N, k => {
-            keys[k] = Key::new(self.seeds[k], values[k].as_bytes());
+            keys[k] = Key::new(self.seeds[k], values[k]);
             hash.add(k, keys[k].hash);
         });
         (hash.finish(), keys)
@@ -484,16 +481,11 @@ impl Store {
             let half = k + 1;
             let id = (labels[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32;
             let Some(there) = Self::stored_key(stored, id) else { return false };
-            let key = &keys[k];
-            differs |= u64::from(there[0].load(Relaxed) as u32 ^ key.len);
-            differs |= there[1].load(Relaxed) ^ key.words[0];
-            differs |= there[2].load(Relaxed) ^ key.words[1];
-            differs |= there[3].load(Relaxed) ^ key.words[2];
-            differs |= there[4].load(Relaxed) ^ key.words[3];
-            longest |= key.len;
+            differs |= there.difference(keys[k], values[k]);
+            longest |= values[k].len();
         });
         differs == 0
-            && (longest < Key::EXACT as u32 || {
+            && (longest < StoredKey::EXACT || {
                 let ids = (1..=N).map(|h| labels[h / 2].load(Relaxed) >> (32 * (h % 2)));
                 ids.zip(values).all(|(id, value)| self.is_long_value(stored, id as u32, value))
             })
@@ -502,13 +494,12 @@ impl Store {
     /// Whether a stored value, known to agree in its words, is `value` to the last byte.
     #[cold]
     fn is_long_value(&self, stored: View<'_, StoredKey>, id: u32, value: &str) -> bool {
-        if value.len() <= Key::EXACT {
+        if value.len() <= StoredKey::EXACT {
             return true;
         }
         let Some(there) = Self::stored_key(stored, id) else { return false };
-        let start = (there[0].load(Relaxed) >> 32) as u32;
         let words = self.long_values.get();
-        words.is_some_and(|words| LongValues::equals(words, start, value.as_bytes()))
+        words.is_some_and(|words| LongValues::equals(words, there.start(), value.as_bytes()))
     }
 
     #[cold]
@@ -629,9 +620,7 @@ impl Store {
         let stored = self.keys.view();
         let is_this = |&id: &u32| {
             Self::stored_key(stored, id).is_some_and(|there| {
-                there[0].load(Relaxed) as u32 == key.len
-                    && there[1..5].iter().zip(key.words).all(|(a, b)| a.load(Relaxed) == b)
-                    && self.is_long_value(stored, id, value)
+                there.difference(*key, value) == 0 && self.is_long_value(stored, id, value)
             })
         };
         if let Some(&id) = writer.interned[k].find(key.hash, is_this) {
@@ -648,7 +637,7 @@ impl Store {
             value => Fragment::new(&self.names[k], value, k == 0),
         };
         writer.fragments.set(id, fragment);
-        let start = match value.len() > Key::EXACT {
+        let start = match value.len() > StoredKey::EXACT {
             true => {
                 let words = self.long_values.get_or_init(|| Box::new(Directory::new()));
                 writer.long_values.add(words, value.as_bytes())
@@ -657,11 +646,8 @@ impl Store {
         };
         let (chunk, at) = Self::key_place(id);
         let len = if chunk == 0 { Self::FIRST_KEYS } else { 1 << Self::KEY_LOG };
-        let there = &self.keys.set(chunk, || (0..len).map(|_| StoredKey::default()).collect())[at];
-        let words = [u64::from(start) << 32 | u64::from(key.len)];
-        let words = words.into_iter().chain(key.words).chain([key.hash]);
-        // Relaxed: the slot that leads here is published afterwards.
-        there.iter().zip(words).for_each(|(cell, word)| cell.store(word, Relaxed));
+        let keys = self.keys.set(chunk, || (0..len).map(|_| StoredKey::default()).collect());
+        keys[at].set(value, key.hash, start);
         let keys = self.keys.view();
         writer.interned[k].insert_unique(key.hash, id, |&id| Self::stored_hash(keys, id));
         id
@@ -671,14 +657,11 @@ impl Store {
     fn forget(&self, writer: &mut Writer, k: usize, id: u32) {
         let keys = self.keys.view();
         let Some(there) = Self::stored_key(keys, id) else { return };
-        if let Ok(entry) =
-            writer.interned[k].find_entry(there[5].load(Relaxed), |&other| other == id)
-        {
+        if let Ok(entry) = writer.interned[k].find_entry(there.hash(), |&other| other == id) {
             entry.remove();
         }
-        let head = there[0].load(Relaxed);
-        if head as u32 as usize > Key::EXACT {
-            writer.long_values.free((head >> 32) as u32, head as u32);
+        if there.len() as usize > StoredKey::EXACT {
+            writer.long_values.free(there.start(), there.len());
         }
         writer.fragments.forget(id);
         writer.free_fragments.push(id);
@@ -765,7 +748,7 @@ impl Store {
     }
 
     fn stored_hash(view: View<'_, StoredKey>, id: u32) -> u64 {
-        Self::stored_key(view, id).map_or(0, |key| key[5].load(Relaxed))
+        Self::stored_key(view, id).map_or(0, StoredKey::hash)
     }
 
     /// The chunk of a record, and which it is there.
@@ -838,7 +821,7 @@ impl Snapshot {
     }
 }
 
-/// Where values over [`Key::EXACT`] bytes are kept as words, for lookups to compare without a lock.
+/// Where values over [`StoredKey::EXACT`] bytes are kept as words, for lookups to compare without a lock.
 #[derive(Default)]
 struct LongValues {
     next: u32,
