@@ -569,7 +569,11 @@ impl Store {
             writer.leases.insert(position, lease);
         }
         self.bump_generation(record);
-        self.table.insert(&mut writer.growth, hash, position, |position| self.hash_of(position));
+        let hash_of = |position| self.hash_of(position);
+        if !self.table.insert(&mut writer.growth, hash, position, hash_of) {
+            self.retire(writer, position);
+            return None;
+        }
         Some(Series { values, position })
     }
 
@@ -669,9 +673,13 @@ impl Store {
 
     fn remove_at(&self, writer: &mut Writer, hash: u64, position: u32) {
         let hash_of = |position| self.hash_of(position);
-        if !self.table.remove(&mut writer.growth, hash, position, hash_of) {
-            return;
+        if self.table.remove(&mut writer.growth, hash, position, hash_of) {
+            self.retire(writer, position);
         }
+    }
+
+    /// Lets a record rest that no lookup finds any more.
+    fn retire(&self, writer: &mut Writer, position: u32) {
         if let Some(record) = self.record(self.records.view(), position) {
             self.bump_generation(record);
         }

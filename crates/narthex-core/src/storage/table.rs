@@ -1,72 +1,65 @@
 //! From a hash to a record: open addressing that grows a little with each insert.
 //!
 //! A slot is one word: the top bits of the hash as a tag, and the record's position plus one.
-//! Readers walk the current table without a lock. They may miss an entry that is being moved; they
-//! never take one for another, for every hit is checked against the record's label values.
+//! Readers walk the slots without a lock. They may miss an entry that is being moved; they never
+//! take one for another, for every hit is checked against the record's label values.
+//!
+//! A large table consists of segments, which are split one after the other when it grows: some of
+//! the entries go to a new segment, the others stay where they are. So only the tables of when the
+//! family was small are ever outgrown, and no insert pays for more than one split.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::sync::{
     AtomicU32, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use super::directory::{Directory, View};
+
 pub(super) struct Table {
-    current: AtomicUsize,
-    /// Each twice as long as the one before; outgrown ones are kept for readers that still walk
-    /// them, and together are as long as the newest.
-    near: [OnceLock<Slots>; NEAR],
-    /// Those of large families only, apart: a family of few series is smaller than these.
-    far: OnceLock<Box<[OnceLock<Slots>; FAR]>>,
+    /// Which of the small tables it is by now; or, beyond their number, the bits of a hash that say
+    /// which segment is its.
+    shape: AtomicUsize,
+    /// Each twice as long as the one before. Outgrown ones are kept for readers that still walk them.
+    small: [OnceLock<Slots>; SMALL],
+    segments: Directory<AtomicU32>,
 }
 
-type Slots = Box<[AtomicU32]>;
+type Slots = Arc<[AtomicU32]>;
 
-/// The writer's side of a table: how full it is and how far the next one has been filled.
+/// The writer's side of a table: how full it is.
 pub(super) struct Growth {
     entries: usize,
-    next: Option<Next>,
+    segments: usize,
 }
 
-/// The table that will replace the current one.
-struct Next {
-    /// Zeros, until there are enough to publish.
-    zeros: Vec<AtomicU32>,
-    len: usize,
-    /// Slots of the current table that have been copied.
-    copied: usize,
-}
-
+/// A family of 4096 series, which has its labels in the caches, finds them in a small table: the
+/// address of a segment has to wait for the hash, and a lookup would take a tenth longer.
+const SMALL: usize = if cfg!(loom) { 1 } else { 10 };
 const FIRST_LEN: usize = 16;
-const NEAR: usize = 4;
-const FAR: usize = 18;
+const SEGMENT: usize = if cfg!(loom) { 16 } else { 2048 };
 const POSITION_BITS: u32 = 24;
 const POSITION: u32 = (1 << POSITION_BITS) - 1;
-
-/// Zeros written, and slots copied, by one insert. Together they end a growth well before the
-/// table is too full, and take microseconds: no insert pays for a whole rehash.
-const FILL_STEP: usize = 2048;
-const COPY_STEP: usize = 32;
 
 impl Table {
     /// Positions must lie below this to fit a slot.
     pub(super) const MAX_POSITION: u32 = POSITION - 1;
 
     pub(super) fn new() -> Self {
-        let near = [const { OnceLock::new() }; NEAR];
-        near[0].get_or_init(|| (0..FIRST_LEN).map(|_| AtomicU32::new(0)).collect());
-        Self { current: AtomicUsize::new(0), near, far: OnceLock::new() }
+        let small = [const { OnceLock::new() }; SMALL];
+        small[0].get_or_init(|| zeros(FIRST_LEN));
+        Self { shape: AtomicUsize::new(0), small, segments: Directory::new() }
     }
 
     /// The positions that may be those of this hash: all that are, and few others.
     #[inline(always)]
     pub(super) fn candidates(&self, hash: u64) -> Candidates<'_> {
-        // Acquire pairs with the Release in `step`, which published the table's copied slots.
-        let slots = self.generation(self.current.load(Acquire));
-        Candidates { slots: slots.unwrap_or_default(), at: hash as usize, tag: tag(hash) }
+        Candidates { slots: self.slots(hash), at: hash as usize, tag: tag(hash) }
     }
 
-    /// Adds a position and does a step of growth; for the one writer.
+    /// Adds a position and does a step of growth; for the one writer. Returns whether there was room
+    /// for it: there always is, unless nearly all hashes are alike.
     ///
     /// `hash_of` gives the hash of a position that was added before.
     pub(super) fn insert(
@@ -75,24 +68,13 @@ impl Table {
         hash: u64,
         position: u32,
         hash_of: impl Fn(u32) -> u64,
-    ) {
-        let current = self.current.load(Relaxed);
-        let slots = self.slots(current);
-        let slot = tag(hash) << POSITION_BITS | (position + 1);
-        let at = put(slots, hash, slot);
-        growth.entries += 1;
-        if let Some(next) = &growth.next
-            && let Some(longer) = next.published(self, current)
-            && at < next.copied
-        {
-            put(longer, hash, slot);
+    ) -> bool {
+        let is_put = put(self.slots(hash), hash, slot(hash, position));
+        if is_put {
+            growth.entries += 1;
+            self.grow(growth, hash_of);
         }
-        // Load stays below 0.6: growth starts at 0.5 and ends within a tenth of the table's length.
-        if growth.next.is_none() && growth.entries * 2 >= slots.len() {
-            let len = slots.len() * 2;
-            growth.next = Some(Next { zeros: Vec::with_capacity(len), len, copied: 0 });
-        }
-        self.step(growth, current, &hash_of);
+        is_put
     }
 
     /// Takes a position out; for the one writer. Returns whether it was there.
@@ -105,13 +87,9 @@ impl Table {
         position: u32,
         hash_of: impl Fn(u32) -> u64,
     ) -> bool {
-        // A shift must not slip an entry past the cursor of a copy: finish that first.
-        while growth.next.is_some() {
-            self.step(growth, self.current.load(Relaxed), &hash_of);
-        }
-        let slots = self.slots(self.current.load(Relaxed));
+        let slots = self.slots(hash);
         let mask = slots.len() - 1;
-        let slot = tag(hash) << POSITION_BITS | (position + 1);
+        let slot = slot(hash, position);
         let mut hole = hash as usize & mask;
         loop {
             match slots[hole].load(Relaxed) {
@@ -127,7 +105,7 @@ impl Table {
             if moved == 0 {
                 break;
             }
-            let home = hash_of((moved & POSITION) - 1) as usize & mask;
+            let home = hash_of(position_in(moved)) as usize & mask;
             let fits_the_hole = (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask);
             if fits_the_hole {
                 slots[hole].store(moved, Release);
@@ -139,51 +117,100 @@ impl Table {
         true
     }
 
-    /// Fills the next table with zeros, then copies into it, a bounded amount each time.
-    fn step(&self, growth: &mut Growth, current: usize, hash_of: &impl Fn(u32) -> u64) {
-        let Some(next) = &mut growth.next else { return };
-        let Some(longer) = next.published(self, current) else {
-            let zeros = next.len.min(next.zeros.len() + FILL_STEP);
-            next.zeros.resize_with(zeros, || AtomicU32::new(0));
-            if zeros == next.len {
-                let zeros = std::mem::take(&mut next.zeros).into_boxed_slice();
-                match self.near.get(current + 1) {
-                    Some(near) => near.get_or_init(|| zeros),
-                    None => {
-                        let none = || Box::new([const { OnceLock::new() }; FAR]);
-                        self.far.get_or_init(none)[current + 1 - NEAR].get_or_init(|| zeros)
-                    }
-                };
+    /// The slots among which those of this hash are.
+    #[inline(always)]
+    fn slots(&self, hash: u64) -> &[AtomicU32] {
+        // Acquire pairs with the Release in `outgrow` and `split`, which published the slots.
+        let shape = self.shape.load(Acquire);
+        let slots = match self.small.get(shape) {
+            Some(slots) => slots.get(),
+            None => segment(self.segments.view(), hash, shape - SMALL),
+        };
+        slots.map_or(&[], |slots| slots)
+    }
+
+    /// Makes room where the table is half full, a bounded amount each time.
+    fn grow(&self, growth: &mut Growth, hash_of: impl Fn(u32) -> u64) {
+        let shape = self.shape.load(Relaxed);
+        if let Some(slots) = self.small.get(shape).and_then(OnceLock::get) {
+            if growth.entries * 2 >= slots.len() {
+                self.outgrow(growth, shape, slots, hash_of);
             }
             return;
-        };
-        let slots = self.slots(current);
-        let end = (next.copied + COPY_STEP).min(slots.len());
-        for slot in &slots[next.copied..end] {
-            let slot = slot.load(Relaxed);
-            if slot != 0 {
-                put(longer, hash_of((slot & POSITION) - 1), slot);
+        }
+        // Segments are half full when the first of them is split, and 9/16 when the last one is.
+        let count = growth.segments;
+        let doubled = 1 << count.ilog2();
+        if growth.entries >= doubled * SEGMENT / 2 + (count - doubled) * SEGMENT / 16 {
+            self.split(count - doubled, count, hash_of);
+            growth.segments += 1;
+        }
+    }
+
+    /// Goes from a small table to the next one or, where there is none, to segments; stays where
+    /// these do not hold the entries, as nearly all hashes are alike.
+    fn outgrow(
+        &self,
+        growth: &mut Growth,
+        shape: usize,
+        slots: &[AtomicU32],
+        hash_of: impl Fn(u32) -> u64,
+    ) {
+        let len = slots.len() * 2;
+        let mut entries = entries(slots, hash_of);
+        if let Some(small) = self.small.get(shape + 1) {
+            let longer = small.get_or_init(|| zeros(len));
+            entries.for_each(|(hash, slot)| _ = put(longer, hash, slot));
+            self.shape.store(shape + 1, Release);
+            return;
+        }
+        let segments = Vec::from_iter((0..len / SEGMENT).map(|_| zeros(SEGMENT)));
+        let mask = segments.len() - 1;
+        if entries.all(|(hash, slot)| put(&segments[segment_bits(hash) & mask], hash, slot)) {
+            growth.segments = segments.len();
+            for (index, slots) in segments.into_iter().enumerate() {
+                self.segments.set(index, || slots);
+            }
+            self.shape.store(SMALL + mask, Release);
+        }
+    }
+
+    /// Moves half of the entries of the segment at `from` to a new one at `to`.
+    fn split(&self, from: usize, to: usize, hash_of: impl Fn(u32) -> u64) {
+        let Some(slots) = self.segments.view().chunk(from) else { return };
+        let mask = (to + 1).next_power_of_two() - 1;
+        let (moved, kept) = (zeros(SEGMENT), zeros(SEGMENT));
+        for (hash, slot) in entries(slots, hash_of) {
+            // Neither gets more entries than there were, so there is room.
+            put(if segment_bits(hash) & mask == to { &moved } else { &kept }, hash, slot);
+        }
+        self.segments.set(to, || moved);
+        self.shape.store(SMALL + mask, Release);
+        // Last: what was moved is by now where it is looked for. Readers who have come here before
+        // may miss entries, as they may during a removal.
+        for (slot, kept) in slots.iter().zip(kept.iter().map(|slot| slot.load(Relaxed))) {
+            if slot.load(Relaxed) != kept {
+                // Release pairs with the Acquire in `next`, as in `put`.
+                slot.store(kept, Release);
             }
         }
-        next.copied = end;
-        if end == slots.len() {
-            growth.next = None;
-            self.current.store(current + 1, Release);
-        }
     }
+}
 
-    fn slots(&self, generation: usize) -> &[AtomicU32] {
-        self.generation(generation).expect("the current table exists")
+/// The segment of this hash, or the one it has yet to be split from.
+#[inline(always)]
+fn segment(segments: View<'_, AtomicU32>, hash: u64, mask: usize) -> Option<&Slots> {
+    let bits = segment_bits(hash);
+    match segments.chunk(bits & mask) {
+        None => segments.chunk(bits & mask >> 1),
+        found => found,
     }
+}
 
-    #[inline(always)]
-    fn generation(&self, generation: usize) -> Option<&[AtomicU32]> {
-        let slots = match self.near.get(generation) {
-            Some(near) => near.get(),
-            None => self.far.get()?.get(generation - NEAR)?.get(),
-        };
-        slots.map(|slots| &**slots)
-    }
+/// The bits of a hash that do not say where in its segment it is.
+#[inline(always)]
+fn segment_bits(hash: u64) -> usize {
+    hash as usize / SEGMENT
 }
 
 /// A walk over the slots from a hash's place on.
@@ -206,7 +233,7 @@ impl Candidates<'_> {
             }
             self.at = self.at.wrapping_add(1);
             if slot >> POSITION_BITS == self.tag {
-                return Some((slot & POSITION) - 1);
+                return Some(position_in(slot));
             }
         }
     }
@@ -214,36 +241,42 @@ impl Candidates<'_> {
 
 impl Growth {
     pub(super) fn new() -> Self {
-        Self { entries: 0, next: None }
+        Self { entries: 0, segments: 0 }
     }
 }
 
-impl Next {
-    /// The longer table once all of its zeros have been written.
-    fn published<'a>(&self, table: &'a Table, current: usize) -> Option<&'a [AtomicU32]> {
-        table.generation(current + 1)
-    }
-}
-
+#[inline(always)]
 fn tag(hash: u64) -> u32 {
     (hash >> (64 - (32 - POSITION_BITS))) as u32
 }
 
-/// Writes `slot` to the first free place and returns where; does nothing if it is there already.
-fn put(slots: &[AtomicU32], hash: u64, slot: u32) -> usize {
-    let mask = slots.len() - 1;
-    let mut at = hash as usize & mask;
-    loop {
-        match slots[at].load(Relaxed) {
-            0 => {
-                // Release pairs with the Acquire in `find`: the record is whole before it is seen.
-                slots[at].store(slot, Release);
-                return at;
-            }
-            there if there == slot => return at,
-            _ => at = (at + 1) & mask,
-        }
-    }
+fn slot(hash: u64, position: u32) -> u32 {
+    tag(hash) << POSITION_BITS | (position + 1)
+}
+
+#[inline(always)]
+fn position_in(slot: u32) -> u32 {
+    (slot & POSITION) - 1
+}
+
+fn zeros(len: usize) -> Slots {
+    (0..len).map(|_| AtomicU32::new(0)).collect()
+}
+
+/// The hashes of all entries, with their slots.
+fn entries(slots: &[AtomicU32], hash_of: impl Fn(u32) -> u64) -> impl Iterator<Item = (u64, u32)> {
+    let entries = slots.iter().map(|slot| slot.load(Relaxed)).filter(|&slot| slot != 0);
+    entries.map(move |slot| (hash_of(position_in(slot)), slot))
+}
+
+/// Writes `slot` to the first free place, unless that is the only one: readers stop at a free one.
+fn put(slots: &[AtomicU32], hash: u64, slot: u32) -> bool {
+    let from_home = (0..slots.len()).map(|k| &slots[(hash as usize + k) & (slots.len() - 1)]);
+    let mut free = from_home.filter(|slot| slot.load(Relaxed) == 0);
+    let (Some(place), Some(_)) = (free.next(), free.next()) else { return false };
+    // Release pairs with the Acquire in `next`: the record is whole before it is seen.
+    place.store(slot, Release);
+    true
 }
 
 #[cfg(all(test, loom))]
@@ -253,15 +286,16 @@ mod loom_tests {
     use loom::sync::Arc;
     use loom::thread;
 
-    /// All in one run of slots, so that a removal has entries to move.
-    fn hash_of(_: u32) -> u64 {
-        0x5500_0000_0000_0003
+    /// In one run of slots while the table is small, so that a removal has entries to move. The first
+    /// four are in the segment that is split first, and every other one of them goes elsewhere then.
+    fn hash_of(position: u32) -> u64 {
+        0x5500_0000_0000_0003 | u64::from(position >= 4) << 4 | u64::from(position % 2) << 5
     }
 
     /// A table and the records its positions lead to, as far as a reader checks them.
     struct Shared {
         table: Table,
-        records: [AtomicU32; 12],
+        records: [AtomicU32; 16],
     }
 
     impl Shared {
@@ -332,25 +366,50 @@ mod loom_tests {
         loom::model(|| {
             let shared = Arc::new(Shared::new());
             let mut growth = Growth::new();
-            // One insert before growth starts at half of the first table's 16 slots.
-            for position in 0..8 {
+            // One insert before half of the first table's 16 slots are taken.
+            for position in 0..7 {
                 shared.insert(&mut growth, position);
             }
             let reader = {
                 let shared = shared.clone();
                 thread::spawn(move || assert_eq!(shared.find(3), Some(3)))
             };
-            shared.insert(&mut growth, 8);
+            shared.insert(&mut growth, 7);
             reader.join().unwrap();
-            assert!((0..9).all(|position| shared.find(position) == Some(position)));
+            assert_eq!(growth.segments, 2);
+            assert!((0..8).all(|position| shared.find(position) == Some(position)));
+        });
+    }
+
+    #[test]
+    fn loom_a_reader_never_takes_one_for_another_while_a_segment_is_split() {
+        loom::model(|| {
+            let shared = Arc::new(Shared::new());
+            let mut growth = Growth::new();
+            for position in 0..15 {
+                shared.insert(&mut growth, position);
+            }
+            let reader = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    for position in [2, 3] {
+                        assert!(shared.find(position).is_none_or(|found| found == position));
+                    }
+                })
+            };
+            shared.insert(&mut growth, 15);
+            reader.join().unwrap();
+            assert_eq!(growth.segments, 3);
+            assert!((0..16).all(|position| shared.find(position) == Some(position)));
         });
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Growth, Table};
+    use super::{FIRST_LEN, Growth, Relaxed, SEGMENT, SMALL, Table};
     use std::collections::HashMap;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
     fn hash_of(position: u32) -> u64 {
         u64::from(position % 1000).wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -378,16 +437,40 @@ mod tests {
         }
     }
 
+    fn spread(position: u32) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(position)
+    }
+
     #[test]
-    fn the_table_is_never_too_full() {
+    fn no_part_of_the_table_is_ever_too_full() {
         let (table, mut growth) = (Table::new(), Growth::new());
         for position in 0..100_000 {
-            table.insert(&mut growth, u64::from(position) << 7 | 5, position, |p| {
-                u64::from(p) << 7 | 5
-            });
-            let slots = table.slots(table.current.load(super::Relaxed));
-            assert!(growth.entries * 10 <= slots.len() * 6 || slots.len() < 64);
-            assert!(growth.entries < slots.len());
+            assert!(table.insert(&mut growth, spread(position), position, spread));
+            if position % 512 == 0 {
+                for segment in 0..growth.segments.max(1) as u64 {
+                    let slots = table.slots(segment * SEGMENT as u64);
+                    let taken = slots.iter().filter(|slot| slot.load(Relaxed) != 0).count();
+                    assert!(
+                        taken * 3 <= slots.len() * 2,
+                        "{taken} of {} at {position}",
+                        slots.len()
+                    );
+                }
+            }
+        }
+        assert_eq!(growth.segments, 128);
+    }
+
+    #[test]
+    fn hashes_that_are_alike_find_no_room_in_the_end_and_nothing_is_lost() {
+        let hash_of = |position: u32| u64::from(position) % SEGMENT as u64;
+        let (table, mut growth) = (Table::new(), Growth::new());
+        let inserted =
+            (0..).take_while(|&at| table.insert(&mut growth, hash_of(at), at, hash_of)).count();
+        assert_eq!(inserted, (FIRST_LEN << (SMALL - 1)) - 1);
+        for position in (0..inserted as u32).step_by(100) {
+            let mut candidates = table.candidates(hash_of(position));
+            assert!(std::iter::from_fn(|| candidates.next()).any(|found| found == position));
         }
     }
 }
