@@ -123,10 +123,12 @@ impl<M: Metric> DynamicFamily<M> {
         if values.len() != names.len() {
             return Err(LabelCountError::new(names, self.order.as_deref(), values.len()));
         }
-        let mut sorted = [""; MAX_LABELS];
+        // Filled only where it is needed, for that takes 32 instructions.
+        let mut sorted;
         let values = match &self.order {
             None => values,
             Some(order) => {
+                sorted = [""; MAX_LABELS];
                 for (sorted, &given) in sorted.iter_mut().zip(&**order) {
                     *sorted = values[given];
                 }
