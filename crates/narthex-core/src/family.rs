@@ -15,7 +15,7 @@ use crate::error::Fault;
 use crate::instrument::{Child, LabelsOf, Metric, OwnedSeries, ScopedSeries, SeriesShared};
 use crate::labels::{LabelVisitor, Labels};
 use crate::registry::{Registered, Source, sealed};
-use crate::storage::Options;
+use crate::storage::{DenseSeries, Options, Store};
 
 /// One instrument for each set of label values, with labels known at compile time.
 ///
@@ -68,11 +68,12 @@ impl<M: Metric, L: Labels> Family<M, L> {
         if L::CARDINALITY.is_none() {
             return labels.visit(With(&self.shared));
         }
-        let index = labels.index();
-        match self.shared.dense(index) {
-            Some(child) => child,
-            None => labels.visit(WithDense(&self.shared, index)),
-        }
+        let (store, index) = (self.shared.store(), labels.index());
+        let found = match store.dense(index) {
+            Some(series) => Some(series),
+            None => labels.visit(WithDense(store, index)),
+        };
+        self.shared.found(found)
     }
 
     /// The series of these labels as a handle to keep, made if there is none.
@@ -152,12 +153,12 @@ impl<'f, M: Metric> LabelVisitor for With<'f, M> {
     }
 }
 
-struct WithDense<'f, M: Metric>(&'f SeriesShared<M>, usize);
+struct WithDense<'f>(&'f Store, usize);
 
-impl<'f, M: Metric> LabelVisitor for WithDense<'f, M> {
-    type Output = Child<'f, M>;
+impl LabelVisitor for WithDense<'_> {
+    type Output = Option<DenseSeries>;
 
-    fn values<const N: usize>(self, values: [&str; N]) -> Child<'f, M> {
+    fn values<const N: usize>(self, values: [&str; N]) -> Option<DenseSeries> {
         self.0.with_dense(self.1, &values)
     }
 }

@@ -167,23 +167,14 @@ impl<M: Metric> SeriesShared<M> {
         self.child(self.store.with(values))
     }
 
-    /// The series of the label set with this number, if it is there.
+    /// The series that was found by the number of its label set.
     #[inline(always)]
-    pub(crate) fn dense(&self, index: usize) -> Option<Child<'_, M>> {
-        let series = self.store.dense(index)?;
-        if self.store.is_per_thread() {
-            return Some(Child { shared: self, place: Place::Cell(series) });
+    pub(crate) fn found(&self, series: Option<DenseSeries>) -> Child<'_, M> {
+        match series {
+            // Found by number, all series that can count per thread do.
+            Some(series) if M::PER_THREAD => Child { shared: self, place: Place::Cell(series) },
+            series => self.child(series.and_then(|series| self.store.at(series.position()))),
         }
-        Some(self.child(self.store.at(series.position)))
-    }
-
-    /// The series of these values, from now on to be found by the number of their set.
-    pub(crate) fn with_dense<const N: usize>(
-        &self,
-        index: usize,
-        values: &[&str; N],
-    ) -> Child<'_, M> {
-        self.child(self.store.with_dense(index, values))
     }
 
     /// The series of a snapshot, in the order of its rows.
@@ -204,10 +195,9 @@ impl<M: Metric> SeriesShared<M> {
     #[inline(always)]
     fn child<'f>(&'f self, series: Option<Series<'f>>) -> Child<'f, M> {
         let place = match series {
-            Some(series) if self.store.is_per_thread() => Place::Cell(DenseSeries {
-                position: series.position,
-                cell: series.values.first().map_or(0, |cell| cell.load(Relaxed) as u32),
-            }),
+            Some(series) if self.store.is_per_thread() => {
+                Place::Cell(self.store.dense_series(series))
+            }
             Some(series) => Place::Record(series),
             None => {
                 self.refused.count();
@@ -339,7 +329,7 @@ impl<'f, M: Metric> Child<'f, M> {
     fn position(self) -> Option<u32> {
         match self.place {
             Place::Record(series) => Some(series.position),
-            Place::Cell(series) => Some(series.position),
+            Place::Cell(series) => Some(series.position()),
             Place::Void => None,
         }
     }

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::error::Fault;
 use crate::guard::Attempt;
 use crate::registry::Source;
-use crate::storage::cells::{self, Lease, Sums};
+use crate::storage::cells::{self, Lease, Near, Sums};
 use crate::storage::{Series, Snapshot};
 
 /// A total that only grows, such as requests served or bytes sent.
@@ -34,15 +34,16 @@ use crate::storage::{Series, Snapshot};
 /// # Ok::<(), narthex_core::RegisterError>(())
 /// ```
 #[derive(Clone)]
-pub struct Counter(Kind);
+pub struct Counter {
+    /// Where it counts, if that is in a cell of each thread. It is beside the pointers so that
+    /// counting follows none, and leads nowhere for a series, so that counting need not ask.
+    cell: Near,
+    kind: Kind,
+}
 
 #[derive(Clone)]
 enum Kind {
-    /// The cell is beside the pointer so that counting does not follow it.
-    Alone {
-        cell: u32,
-        counter: Arc<Alone>,
-    },
+    Alone(Arc<Alone>),
     Series(OwnedSeries<Counter>),
 }
 
@@ -64,14 +65,23 @@ impl Counter {
     /// Adds one.
     #[inline(always)]
     pub fn inc(&self) {
-        self.inc_by(1);
+        if !self.cell.inc() {
+            self.inc_elsewhere(1);
+        }
     }
 
     /// Adds a whole number.
     #[inline(always)]
     pub fn inc_by(&self, by: u64) {
-        match &self.0 {
-            Kind::Alone { cell, .. } => cells::add(*cell, by),
+        if !self.cell.add(by) {
+            self.inc_elsewhere(by);
+        }
+    }
+
+    #[inline]
+    fn inc_elsewhere(&self, by: u64) {
+        match &self.kind {
+            Kind::Alone(alone) => cells::add(alone.whole.first(), by),
             Kind::Series(series) => match series.values() {
                 [cell, ..] if series.is_cell() => cells::add(cell.load(Relaxed) as u32, by),
                 [whole, ..] => add_whole(whole, by),
@@ -113,11 +123,11 @@ impl Counter {
     ) {
         self.inc_by(by);
         let exemplar = exemplars::new(labels, by as f64);
-        match (&self.0, exemplar) {
-            (Kind::Alone { counter, .. }, Some(exemplar)) => {
+        match (&self.kind, exemplar) {
+            (Kind::Alone(counter), Some(exemplar)) => {
                 counter.exemplars.keep(Slot::Bucket(0), exemplar);
             }
-            (Kind::Alone { counter, .. }, None) => counter.refused.count(),
+            (Kind::Alone(counter), None) => counter.refused.count(),
             (Kind::Series(series), Some(exemplar)) => {
                 if let Some(id) = series.id() {
                     series.shared.exemplars.keep(id, Slot::Bucket(0), exemplar);
@@ -134,16 +144,16 @@ impl Counter {
     pub fn add(&self, by: f64) {
         match Addend::of(by) {
             Addend::Whole(by) => self.inc_by(by),
-            Addend::Fraction(by) => match &self.0 {
-                Kind::Alone { counter, .. } => add_f64(&counter.fraction, by),
+            Addend::Fraction(by) => match &self.kind {
+                Kind::Alone(counter) => add_f64(&counter.fraction, by),
                 Kind::Series(series) => {
                     if series.is_live() {
                         add_f64(series.shared.store.extra_or_new(series.position), by);
                     }
                 }
             },
-            Addend::Refused => match &self.0 {
-                Kind::Alone { counter, .. } => counter.refused.count(),
+            Addend::Refused => match &self.kind {
+                Kind::Alone(counter) => counter.refused.count(),
                 Kind::Series(series) => series.shared.refused.count(),
             },
         }
@@ -158,8 +168,8 @@ impl Counter {
 
     /// The total as it stands, the fractions included.
     pub fn value(&self) -> f64 {
-        match &self.0 {
-            Kind::Alone { counter, .. } => counter.total().as_f64(),
+        match &self.kind {
+            Kind::Alone(counter) => counter.total().as_f64(),
             Kind::Series(series) if !series.is_live() => 0.0,
             Kind::Series(series) => {
                 let word = series.values().first().map_or(0, |word| word.load(Relaxed));
@@ -175,14 +185,25 @@ impl Child<'_, Counter> {
     /// Adds one.
     #[inline(always)]
     pub fn inc(self) {
-        self.inc_by(1);
+        match self.place {
+            Place::Cell(series) if series.cell().inc() => {}
+            _ => self.inc_elsewhere(1),
+        }
     }
 
     /// Adds a whole number.
     #[inline(always)]
     pub fn inc_by(self, by: u64) {
         match self.place {
-            Place::Cell(series) => cells::add(series.cell, by),
+            Place::Cell(series) if series.cell().add(by) => {}
+            _ => self.inc_elsewhere(by),
+        }
+    }
+
+    #[inline(always)]
+    fn inc_elsewhere(self, by: u64) {
+        match self.place {
+            Place::Cell(series) => self.shared.add_to_cell(series.position(), by),
             Place::Record(Series { values: [whole, ..], .. }) => add_whole(whole, by),
             Place::Record(_) | Place::Void => {}
         }
@@ -233,13 +254,31 @@ impl Child<'_, Counter> {
     /// The total as it stands, the fractions included.
     pub fn value(self) -> f64 {
         let whole = match self.place {
-            Place::Cell(series) => Sums::begin().of(series.cell),
+            Place::Cell(series) => {
+                let cell = self.shared.cell(series.position());
+                cell.map_or(0, |cell| Sums::begin().of(cell))
+            }
             Place::Record(_) | Place::Void => {
                 self.values().first().map_or(0, |whole| whole.load(Relaxed))
             }
         };
         let fraction = self.position().and_then(|position| self.shared.store.extra(position));
         total(whole, fraction).as_f64()
+    }
+}
+
+impl SeriesShared<Counter> {
+    #[inline(never)]
+    fn add_to_cell(&self, position: u32, by: u64) {
+        if let Some(cell) = self.cell(position) {
+            cells::add(cell, by);
+        }
+    }
+
+    /// The cell of the series in a record, where series have cells in every thread.
+    fn cell(&self, position: u32) -> Option<u32> {
+        let [cell, ..] = self.store.at(position)?.values else { return None };
+        Some(cell.load(Relaxed) as u32)
     }
 }
 
@@ -308,7 +347,7 @@ impl sealed::Kind for Counter {
 
     fn alone((): ()) -> Result<Self, Fault> {
         let whole = Lease::new(1, |_| false).expect("a chunk holds one cell");
-        let cell = whole.first();
+        let cell = Near::of(whole.first());
         let counter = Alone {
             whole,
             fraction: AtomicU64::new(0),
@@ -316,16 +355,16 @@ impl sealed::Kind for Counter {
             exemplars: LoneExemplars::default(),
             created: clock::unix_millis(),
         };
-        Ok(Self(Kind::Alone { cell, counter: Arc::new(counter) }))
+        Ok(Self { cell, kind: Kind::Alone(Arc::new(counter)) })
     }
 
     fn of_series(series: OwnedSeries<Self>) -> Self {
-        Self(Kind::Series(series))
+        Self { cell: Near::NOWHERE, kind: Kind::Series(series) }
     }
 
     fn source(&self) -> Option<Arc<dyn Source>> {
-        match &self.0 {
-            Kind::Alone { counter, .. } => Some(counter.clone()),
+        match &self.kind {
+            Kind::Alone(counter) => Some(counter.clone()),
             Kind::Series(_) => None,
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::cells::{self, Lease};
+use super::cells::{Lease, Near};
 use crate::sync::{self, Word};
 
 /// Counts in buckets and the sum of what was observed: two halves of cells in each thread.
@@ -17,54 +17,63 @@ use crate::sync::{self, Word};
 /// by then is at rest but for threads that had chosen it before (the idea of `client_golang`'s
 /// histogram, with cells of one writer each).
 ///
-/// Most instruments of a kind have halves of `SMALL` cells or less. A constant saves the checks of
-/// a length.
+/// Most instruments of a kind have halves of `SMALL` cells or less, a power of two. They all get
+/// as many: a constant saves the checks of a length.
 #[derive(Debug)]
 pub(crate) struct Halves<const SMALL: usize> {
-    lease: Lease,
-    buckets: usize,
-    /// Cells in a half: the buckets, then the number of whole observations, then their sum.
-    half: usize,
-    /// The first cell of the hot half.
+    /// Which half is hot and, in the lower bits, its cells where it is small: one load for both.
     hot: AtomicU32,
+    /// The buckets, then the number of whole observations, then their sum.
+    halves: [Lease; 2],
+    buckets: usize,
     one_snapshot: Mutex<()>,
 }
 
 impl<const SMALL: usize> Halves<SMALL> {
     /// The most buckets there can be.
-    pub(crate) const MOST_BUCKETS: usize = Lease::MOST / 2 - 2;
+    pub(crate) const MOST_BUCKETS: usize = Lease::MOST - 2;
 
     /// Returns `None` for more buckets than [`MOST_BUCKETS`](Self::MOST_BUCKETS).
     pub(crate) fn new(buckets: usize) -> Option<Self> {
-        let half = (buckets + 2).max(SMALL);
-        let is_sum = |cell: usize| cell % half == half - 1;
-        let lease = Lease::new(2 * half, is_sum)?;
-        let hot = AtomicU32::new(lease.first());
-        Some(Self { lease, buckets, half, hot, one_snapshot: Mutex::new(()) })
+        let cells = (buckets + 2).max(SMALL);
+        let half = || Lease::new(cells, |cell| cell == cells - 1);
+        let halves = [half()?, half()?];
+        let hot = AtomicU32::new(Self::hot(&halves, 0));
+        Some(Self { hot, halves, buckets, one_snapshot: Mutex::new(()) })
     }
 
     #[inline(always)]
     pub(crate) fn observe(&self, bucket: usize, value: f64) {
         // Relaxed: a stale half is counted all the same, see `snapshot`.
-        let first = self.hot.load(Relaxed);
-        if self.half == SMALL {
-            cells::with_cells::<SMALL>(first, |cells| write(cells, bucket, value));
-        } else {
-            cells::with_cells_slice(first, |cells| write(&cells[..self.half], bucket, value));
+        let hot = self.hot.load(Relaxed);
+        match Near::from_bits(hot as u16).cells::<SMALL>() {
+            Some(cells) => write(cells, bucket, value),
+            None => self.observe_slowly(hot >> u16::BITS == 1, bucket, value),
         }
+    }
+
+    #[inline(never)]
+    fn observe_slowly(&self, is_second: bool, bucket: usize, value: f64) {
+        self.halves[usize::from(is_second)].with(|cells| write(cells, bucket, value));
     }
 
     pub(crate) fn snapshot(&self) -> Totals {
         let _one = self.one_snapshot.lock();
-        let first = |half: usize| self.lease.first() + (half * self.half) as u32;
-        let hot = usize::from(self.hot.load(Relaxed) != first(0));
+        let hot = (self.hot.load(Relaxed) >> u16::BITS) as usize;
         let mut totals = Totals::nothing(self.buckets);
         self.add_half(1 - hot, &mut totals);
         // Relaxed: whoever still sees the old value writes to the half that is read next, and the
         // reader either sees that observation whole or not at all.
-        self.hot.store(first(1 - hot), Relaxed);
+        self.hot.store(Self::hot(&self.halves, 1 - hot), Relaxed);
         self.add_half(hot, &mut totals);
         totals
+    }
+
+    /// What `hot` is while this half is.
+    fn hot(halves: &[Lease; 2], half: usize) -> u32 {
+        let small = halves[half].len() == SMALL;
+        let near = if small { Near::of(halves[half].first()) } else { Near::NOWHERE };
+        (half as u32) << u16::BITS | u32::from(near.to_bits())
     }
 
     fn add_half(&self, half: usize, totals: &mut Totals) {
@@ -75,8 +84,7 @@ impl<const SMALL: usize> Halves<SMALL> {
         for attempt in 1.. {
             let mut sum = Totals::nothing(self.buckets);
             let mut all_whole = true;
-            self.lease.for_each_thread(|cells| {
-                let cells = &cells[half * self.half..][..self.half];
+            self.halves[half].for_each_thread(|cells| {
                 let read = read(cells, self.buckets);
                 all_whole &= read.is_ok();
                 sum.add(&read.unwrap_or_else(|half_way| half_way));

@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use narthex_model::{Fragment, Fragments, LabelName, RecordLayout, Records, Rows};
 use parking_lot::Mutex;
 
-use super::cells::Lease;
+use super::cells::{Lease, Near};
 use super::directory::{Directory, View};
 use super::epochs::Epochs;
 use super::expiry::Expiry;
@@ -31,8 +31,7 @@ pub(crate) struct Store {
     /// Most families have none.
     long_values: OnceLock<Box<Directory<AtomicU64>>>,
     records: Directory<AtomicU64>,
-    /// For each label set that is found by its number: the position of its record plus one and,
-    /// above it, its cell; 0 while it has no series.
+    /// For each label set that is found by its number, a [`DenseSeries`]; 0 while it has no series.
     dense: Box<[AtomicU64]>,
     /// One more word for each record, where anything has asked for it.
     extras: OnceLock<Box<Directory<AtomicU64>>>,
@@ -138,13 +137,11 @@ pub(crate) struct Series<'s> {
     pub(crate) position: u32,
 }
 
-/// A series that was found by the number of its label set.
+/// A series that was found by the number of its label set, in one word: from the top, how its
+/// lookups are noted, the position of its record and, where series have cells in every thread, its
+/// cell.
 #[derive(Clone, Copy)]
-pub(crate) struct DenseSeries {
-    pub(crate) position: u32,
-    /// Its cell, where series have cells in every thread.
-    pub(crate) cell: u32,
-}
+pub(crate) struct DenseSeries(u64);
 
 /// The rows of a snapshot, and what keeps them from being reused.
 #[derive(Debug)]
@@ -230,13 +227,20 @@ impl Store {
     pub(crate) fn dense(&self, index: usize) -> Option<DenseSeries> {
         // Acquire pairs with the Release in `with_dense`: the cell is leased before it is seen.
         let slot = self.dense.get(index)?.load(Acquire);
-        (slot != 0).then(|| {
-            let series = DenseSeries { position: slot as u32 - 1, cell: (slot >> 32) as u32 };
-            if let Some(expiry) = &self.expiry {
-                expiry.mark(series.position);
-            }
-            series
-        })
+        if slot & DenseSeries::NOT_NOTED == 0 {
+            self.note(slot)?;
+        }
+        Some(DenseSeries(slot))
+    }
+
+    /// Notes that the series in this slot was looked up; `None` if there is none.
+    #[cold]
+    fn note(&self, slot: u64) -> Option<()> {
+        if slot == 0 {
+            return None;
+        }
+        self.expiry.as_ref()?.mark(DenseSeries(slot).position());
+        Some(())
     }
 
     /// The series of these values, from now on to be found by the number of their set.
@@ -245,19 +249,26 @@ impl Store {
         &self,
         index: usize,
         values: &[&str; N],
-    ) -> Option<Series<'_>> {
-        let series = self.with(values)?;
-        let (Some(slot), Some(word)) = (self.dense.get(index), series.values.first()) else {
-            return Some(series);
-        };
+    ) -> Option<DenseSeries> {
+        let series = self.dense_series(self.with(values)?);
         let _one_writer = self.writer.lock();
         // Not the overflow series, nor one that was removed meanwhile.
         let (hash, keys) = self.hash(values);
-        if self.find(hash, &keys, values).is_some_and(|found| found.position == series.position) {
-            let cell = if self.options.per_thread { word.load(Relaxed) as u32 } else { 0 };
-            slot.store(u64::from(series.position + 1) | u64::from(cell) << 32, Release);
+        let is_theirs = |found: Series<'_>| found.position == series.position();
+        if let Some(slot) = self.dense.get(index)
+            && self.find(hash, &keys, values).is_some_and(is_theirs)
+        {
+            slot.store(series.0, Release);
         }
         Some(series)
+    }
+
+    /// A series with its cell, where series have cells in every thread.
+    #[inline]
+    pub(crate) fn dense_series(&self, series: Series<'_>) -> DenseSeries {
+        let cell = series.values.first().filter(|_| self.options.per_thread);
+        let cell = cell.map_or(Near::NOWHERE, |cell| Near::of(cell.load(Relaxed) as u32));
+        DenseSeries::new(series.position, cell, self.expiry.is_some())
     }
 
     /// Whether series have cells in every thread: then a record's first word is the cell.
@@ -685,7 +696,8 @@ impl Store {
         }
         // Who looks this set up from here on makes a new series.
         for slot in &self.dense {
-            if slot.load(Relaxed) as u32 == position + 1 {
+            let series = DenseSeries(slot.load(Relaxed));
+            if series.0 != 0 && series.position() == position {
                 slot.store(0, Release);
             }
         }
@@ -792,6 +804,27 @@ impl Writer {
         let first = Store::FIRST_RECORDS;
         let skipped = if self.next_position > first { Store::CHUNK - first } else { 0 };
         (self.next_position - skipped) as usize
+    }
+}
+
+impl DenseSeries {
+    /// Lookups are noted for the expiry, or they are not; either way the word is not 0.
+    const NOTED: u64 = 1 << 62;
+    const NOT_NOTED: u64 = 1 << 63;
+
+    fn new(position: u32, cell: Near, is_noted: bool) -> Self {
+        let noted = if is_noted { Self::NOTED } else { Self::NOT_NOTED };
+        Self(noted | u64::from(position) << u16::BITS | u64::from(cell.to_bits()))
+    }
+
+    pub(crate) fn position(self) -> u32 {
+        (self.0 >> u16::BITS) as u32
+    }
+
+    /// The cell, if it is near.
+    #[inline(always)]
+    pub(crate) fn cell(self) -> Near {
+        Near::from_bits(self.0 as u16)
     }
 }
 
