@@ -298,7 +298,8 @@ fn take_place() -> usize {
 /// This thread's chunk `index`; `None` when it has no cells of its own, be it that there are many
 /// threads or that this one is ending.
 fn own_chunk(index: usize) -> Option<&'static Chunk> {
-    THREAD.try_with(|thread| thread.chunk(index)).ok().flatten()
+    let near = NEAR.with(|chunks| chunks.get(index)?.get());
+    near.or_else(|| THREAD.try_with(|thread| thread.chunk(index)).ok().flatten())
 }
 
 #[cold]
@@ -346,7 +347,7 @@ impl Thread {
         let new = || Some(CELLS.state.lock().places[self.place?].chunk(index));
         NEAR.with(|near| match near[..NEAR_CHUNKS - 1].get(index) {
             Some(chunk) => {
-                chunk.set(chunk.get().or_else(new));
+                chunk.set(new());
                 chunk.get()
             }
             None => {

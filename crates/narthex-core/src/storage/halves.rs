@@ -23,7 +23,7 @@ use crate::sync::{self, Word};
 pub(crate) struct Halves<const SMALL: usize> {
     /// Which half is hot and, in the lower bits, its cells where it is small: one load for both.
     hot: AtomicU32,
-    /// The buckets, then the number of whole observations, then their sum.
+    /// The buckets, then the number of whole observations, then the sums of every other one.
     halves: [Lease; 2],
     buckets: usize,
     one_snapshot: Mutex<()>,
@@ -31,12 +31,12 @@ pub(crate) struct Halves<const SMALL: usize> {
 
 impl<const SMALL: usize> Halves<SMALL> {
     /// The most buckets there can be.
-    pub(crate) const MOST_BUCKETS: usize = Lease::MOST - 2;
+    pub(crate) const MOST_BUCKETS: usize = Lease::MOST - 1 - SUMS;
 
     /// Returns `None` for more buckets than [`MOST_BUCKETS`](Self::MOST_BUCKETS).
     pub(crate) fn new(buckets: usize) -> Option<Self> {
-        let cells = (buckets + 2).max(SMALL);
-        let half = || Lease::new(cells, |cell| cell == cells - 1);
+        let cells = (buckets + 1 + SUMS).max(SMALL);
+        let half = || Lease::new(cells, |cell| cell >= cells - SUMS);
         let halves = [half()?, half()?];
         let hot = AtomicU32::new(Self::hot(&halves, 0));
         Some(Self { hot, halves, buckets, one_snapshot: Mutex::new(()) })
@@ -123,16 +123,30 @@ impl Totals {
     }
 }
 
+/// Sums that a half has. It takes 3 ns until a float that was added to in memory can be added to
+/// again, longer than the rest of an observation: with two sums, none has to wait for the last.
+const SUMS: usize = 2;
+
+/// The buckets among the cells of a half, the number of whole observations, and their sums.
+#[inline(always)]
+fn parts<W>(cells: &[W]) -> Option<(&[W], &W, &[W; SUMS])> {
+    let (rest, sums) = cells.split_last_chunk()?;
+    let (whole, buckets) = rest.split_last()?;
+    Some((buckets, whole, sums))
+}
+
 /// Writes an observation to cells of which the caller is the only writer.
 #[inline(always)]
 fn write(cells: &[impl Word], bucket: usize, value: f64) {
-    let [.., count, sum] = cells else { return };
-    let Some(bucket) = cells.get(bucket) else { return };
-    // The order and the Releases pair with the Acquires in `read`: who sees the sum or the count
+    let Some((buckets, whole, sums)) = parts(cells) else { return };
+    let Some(bucket) = buckets.get(bucket) else { return };
+    let before = whole.load(Relaxed);
+    let sum = &sums[before as usize % SUMS];
+    // The order and the Releases pair with the Acquires in `read`: who sees the sum or the number
     // of an observation sees its bucket.
     bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
     sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Release);
-    count.store(count.load(Relaxed).wrapping_add(1), Release);
+    whole.store(before.wrapping_add(1), Release);
 }
 
 /// Reads whole observations from cells that their owner may be writing.
@@ -141,13 +155,13 @@ fn write(cells: &[impl Word], bucket: usize, value: f64) {
 /// cells as they are: the bucket is counted, and the sum perhaps not.
 fn read(cells: &[impl Word], buckets: usize) -> Result<Totals, Totals> {
     const ATTEMPTS: usize = 1000;
-    let [.., count, sum] = cells else { return Ok(Totals::nothing(buckets)) };
+    let Some((_, whole, sums)) = parts(cells) else { return Ok(Totals::nothing(buckets)) };
     let mut attempt = 0;
     loop {
         // Acquire pairs with the Releases in `write`. The buckets are read last: if any part of a
         // newer observation was seen, its bucket is seen too, and the counts do not agree.
-        let whole = count.load(Acquire);
-        let sum = f64::from_bits(sum.load(Acquire));
+        let whole = whole.load(Acquire);
+        let sum = sums.iter().map(|sum| f64::from_bits(sum.load(Acquire))).sum();
         let counts: Vec<u64> = cells[..buckets].iter().map(|bucket| bucket.load(Relaxed)).collect();
         let seen = counts.iter().fold(0u64, |total, count| total.wrapping_add(*count));
         attempt += 1;

@@ -230,7 +230,7 @@ fn a14_bad_buckets_are_refused_at_registration() {
     );
     assert_eq!(
         message(Buckets::linear(0.0, 0.5, 600)),
-        "cannot register `h`: it has 601 buckets, and 510 is the most a histogram can have"
+        "cannot register `h`: it has 601 buckets, and 509 is the most a histogram can have"
     );
 }
 

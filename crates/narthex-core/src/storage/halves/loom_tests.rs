@@ -5,8 +5,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
 
-/// Two buckets, the count, the sum.
-fn cells() -> [AtomicU64; 4] {
+/// Two buckets, the number, two sums.
+fn cells() -> [AtomicU64; 5] {
     std::array::from_fn(|_| AtomicU64::new(0))
 }
 

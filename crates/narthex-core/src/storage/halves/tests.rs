@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 #[test]
 fn a_half_written_observation_is_not_whole() {
-    let cells: [AtomicU64; 4] = Default::default();
+    let cells: [AtomicU64; 5] = Default::default();
     write(&cells, 1, 2.5);
     // As a thread leaves it that is stopped after the first of its three stores.
     cells[0].store(1, Relaxed);
