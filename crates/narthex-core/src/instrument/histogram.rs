@@ -74,6 +74,16 @@ impl Histogram {
     pub fn observe(&self, value: f64) {
         match &self.0 {
             Kind::Alone(alone) => alone.observe(value),
+            _ => self.observe_elsewhere(value),
+        }
+    }
+
+    /// Apart and cold, so that observing without labels goes straight on.
+    #[cold]
+    #[inline(never)]
+    fn observe_elsewhere(&self, value: f64) {
+        match &self.0 {
+            Kind::Alone(alone) => alone.observe(value),
             Kind::Native(alone) => alone.observe(value),
             Kind::Series(series) => {
                 observe_shared(&series.shared, series.values(), value, || series.id());

@@ -3,26 +3,34 @@
 use narthex_model::Bounds;
 
 /// Bounds laid out for finding the bucket of a value.
-///
-/// Up to 15 finite bounds are padded with +Inf and searched in four steps without a branch, which
-/// a processor cannot mispredict: 2 ns, where a loop with an early exit takes 4 to 7. They lie here
-/// and not behind a pointer: to follow it takes as long as two of the steps.
 #[derive(Debug)]
 pub(super) enum Search {
-    Padded([f64; 16]),
+    Octaves(Octaves),
     Sorted(Bounds),
+}
+
+/// Up to 15 positive bounds, each in another octave (from a power of two to the next), as durations
+/// and sizes mostly have them.
+///
+/// The octave of a value leads to the one bound to compare it with, without a branch, which a
+/// processor cannot mispredict: 1 ns, where a binary search takes 2 to 4. The bounds lie here and
+/// not behind a pointer: to follow it takes as long as the rest.
+#[derive(Debug)]
+pub(super) struct Octaves {
+    /// The octave of the first bound, as a float has it above the bits of its fraction.
+    first: i64,
+    /// The bounds below each octave from there on. The first entry is for all before it as well,
+    /// and the last one for all after it.
+    below: [u8; 64],
+    /// Padded with +Inf.
+    bounds: [f64; 16],
 }
 
 impl Search {
     pub(super) fn new(bounds: &Bounds) -> Self {
-        let finite = bounds.as_slice();
-        let mut padded = [f64::INFINITY; 16];
-        match padded.get_mut(..finite.len()) {
-            Some(front) if finite.len() < 16 => {
-                front.copy_from_slice(finite);
-                Self::Padded(padded)
-            }
-            _ => Self::Sorted(bounds.clone()),
+        match Octaves::new(bounds.as_slice()) {
+            Some(octaves) => Self::Octaves(octaves),
+            None => Self::Sorted(bounds.clone()),
         }
     }
 
@@ -30,34 +38,90 @@ impl Search {
     #[inline(always)]
     pub(super) fn bucket(&self, value: f64) -> usize {
         match self {
-            Self::Padded(bounds) => {
-                let mut at = 0;
-                at += usize::from(bounds[7] < value) * 8;
-                at += usize::from(bounds[(at + 3) & 15] < value) * 4;
-                at += usize::from(bounds[(at + 1) & 15] < value) * 2;
-                at + usize::from(bounds[at & 15] < value)
-            }
-            Self::Sorted(bounds) => bounds.as_slice().partition_point(|bound| *bound < value),
+            Self::Octaves(octaves) => octaves.bucket(value),
+            Self::Sorted(bounds) => bucket_of_sorted(bounds.as_slice(), value),
         }
     }
+}
+
+/// Apart and cold, so that the other kind of search goes straight on.
+#[cold]
+#[inline(never)]
+fn bucket_of_sorted(bounds: &[f64], value: f64) -> usize {
+    bounds.partition_point(|bound| *bound < value)
+}
+
+impl Octaves {
+    fn new(finite: &[f64]) -> Option<Self> {
+        let (&least, &most) = finite.first().zip(finite.last())?;
+        let first = octave(least);
+        let mut below = [0; 64];
+        let is_apart = finite.is_sorted_by(|one, next| octave(*one) < octave(*next));
+        if least <= 0.0 || !is_apart || octave(most) - first >= below.len() as i64 - 1 {
+            return None;
+        }
+        let mut bounds = [f64::INFINITY; 16];
+        let (front, [_, ..]) = bounds.split_at_mut_checked(finite.len())? else { return None };
+        front.copy_from_slice(finite);
+        for (this, below) in (first..).zip(&mut below) {
+            *below = finite.iter().filter(|bound| octave(**bound) < this).count() as u8;
+        }
+        Some(Self { first, below, bounds })
+    }
+
+    #[inline(always)]
+    fn bucket(&self, value: f64) -> usize {
+        let at = (octave(value) - self.first).clamp(0, self.below.len() as i64 - 1);
+        let below = usize::from(self.below[at as usize]);
+        below + usize::from(self.bounds[below % self.bounds.len()] < value)
+    }
+}
+
+/// Ascends with the value; what is negative comes before all that is not.
+#[inline(always)]
+fn octave(value: f64) -> i64 {
+    value.to_bits() as i64 >> (f64::MANTISSA_DIGITS - 1)
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::Search;
+    use crate::buckets::Buckets;
     use narthex_model::Bounds;
+
+    fn check(finite: &[f64], in_octaves: bool) {
+        let search = Search::new(&Bounds::new(finite).unwrap());
+        assert_eq!(matches!(search, Search::Octaves(_)), in_octaves, "{finite:?}");
+        let mut values: Vec<f64> = (-10..100).map(|n| f64::from(n) / 2.0).collect();
+        values.extend((-1100..1024).flat_map(|n| [2f64.powi(n), -2f64.powi(n)]));
+        values.extend(finite.iter().flat_map(|bound| [*bound, bound.next_down(), bound.next_up()]));
+        values.extend([f64::NEG_INFINITY, f64::INFINITY, f64::MAX, f64::MIN, 0.0, -0.0, 5e-324]);
+        for value in values {
+            let expected = finite.iter().filter(|bound| **bound < value).count();
+            assert_eq!(search.bucket(value), expected, "{value} in {finite:?}");
+        }
+    }
 
     #[test]
     fn both_searches_agree_with_the_definition() {
+        check(&Buckets::DEFAULT, true);
         for len in 1..40 {
             let finite: Vec<f64> = (0..len).map(|n| f64::from(n) - 3.0).collect();
-            let search = Search::new(&Bounds::new(&finite).unwrap());
-            let mut values: Vec<f64> = (-10..100).map(|n| f64::from(n) / 2.0).collect();
-            values.extend([f64::NEG_INFINITY, f64::INFINITY, f64::MAX, f64::MIN, 0.0, -0.0]);
-            for value in values {
-                let expected = finite.iter().filter(|bound| **bound < value).count();
-                assert_eq!(search.bucket(value), expected, "{value} in {len}");
-            }
+            check(&finite, false);
+            let factor = |by: f64| -> Vec<f64> { (0..len).map(|n| 0.3 * by.powi(n)).collect() };
+            check(&factor(2.0), len < 16);
+            check(&factor(60.0), len < 12);
+            check(&factor(1.5), len < 2);
+        }
+    }
+
+    #[test]
+    fn bounds_that_are_no_octaves_are_found_all_the_same() {
+        for finite in [&[0.0, 1.0][..], &[-0.0, 1.0], &[-4.0, -1.0, 2.0], &[5e-324, 1e300]] {
+            check(finite, false);
+        }
+        for finite in [&[5e-324][..], &[f64::MAX], &[1e300, 1.5e303], &[1.0, 2.0, 4.0]] {
+            check(finite, true);
         }
     }
 }
