@@ -6,7 +6,8 @@
 //!
 //! A large table consists of segments, which are split one after the other when it grows: some of
 //! the entries go to a new segment, the others stay where they are. So only the tables of when the
-//! family was small are ever outgrown, and no insert pays for more than one split.
+//! family was small are ever outgrown. No insert pays for more than one split, and small tables are
+//! copied a few slots at a time.
 
 use std::sync::{Arc, OnceLock};
 
@@ -32,6 +33,14 @@ type Slots = Arc<[AtomicU32]>;
 pub(super) struct Growth {
     entries: usize,
     segments: usize,
+    next: Option<Next>,
+}
+
+/// What will replace a small table: a longer one, or segments.
+struct Next {
+    parts: Vec<Slots>,
+    /// Slots that have been copied.
+    copied: usize,
 }
 
 /// A family of 4096 series, which has its labels in the caches, finds them in a small table: the
@@ -39,6 +48,9 @@ pub(super) struct Growth {
 const SMALL: usize = if cfg!(loom) { 1 } else { 10 };
 const FIRST_LEN: usize = 16;
 const SEGMENT: usize = if cfg!(loom) { 16 } else { 2048 };
+
+/// Slots of a small table that are copied by one insert: it is done long before there are too many.
+const COPY_STEP: usize = 64;
 const POSITION_BITS: u32 = 24;
 const POSITION: u32 = (1 << POSITION_BITS) - 1;
 
@@ -69,12 +81,14 @@ impl Table {
         position: u32,
         hash_of: impl Fn(u32) -> u64,
     ) -> bool {
-        let is_put = put(self.slots(hash), hash, slot(hash, position));
-        if is_put {
-            growth.entries += 1;
-            self.grow(growth, hash_of);
+        let slot = slot(hash, position);
+        let Some(at) = put(self.slots(hash), hash, slot) else { return false };
+        growth.entries += 1;
+        if growth.next.as_ref().is_some_and(|next| at < next.copied && !next.put(hash, slot)) {
+            growth.next = None;
         }
-        is_put
+        self.grow(growth, &hash_of);
+        true
     }
 
     /// Takes a position out; for the one writer. Returns whether it was there.
@@ -87,6 +101,10 @@ impl Table {
         position: u32,
         hash_of: impl Fn(u32) -> u64,
     ) -> bool {
+        // A shift must not slip an entry past the cursor of a copy: finish that first.
+        while growth.next.is_some() {
+            self.outgrow(growth, &hash_of);
+        }
         let slots = self.slots(hash);
         let mask = slots.len() - 1;
         let slot = slot(hash, position);
@@ -130,11 +148,10 @@ impl Table {
     }
 
     /// Makes room where the table is half full, a bounded amount each time.
-    fn grow(&self, growth: &mut Growth, hash_of: impl Fn(u32) -> u64) {
-        let shape = self.shape.load(Relaxed);
-        if let Some(slots) = self.small.get(shape).and_then(OnceLock::get) {
-            if growth.entries * 2 >= slots.len() {
-                self.outgrow(growth, shape, slots, hash_of);
+    fn grow(&self, growth: &mut Growth, hash_of: &impl Fn(u32) -> u64) {
+        if growth.segments == 0 {
+            if growth.entries * 2 >= self.slots(0).len() {
+                self.outgrow(growth, hash_of);
             }
             return;
         }
@@ -147,36 +164,46 @@ impl Table {
         }
     }
 
-    /// Goes from a small table to the next one or, where there is none, to segments; stays where
-    /// these do not hold the entries, as nearly all hashes are alike.
-    fn outgrow(
-        &self,
-        growth: &mut Growth,
-        shape: usize,
-        slots: &[AtomicU32],
-        hash_of: impl Fn(u32) -> u64,
-    ) {
+    /// Does a step from a small table to the next one or, where there is none, to segments; stays
+    /// where these do not hold the entries, as nearly all hashes are alike.
+    fn outgrow(&self, growth: &mut Growth, hash_of: &impl Fn(u32) -> u64) {
+        // All slots of a small table are those of any hash.
+        let (shape, slots) = (self.shape.load(Relaxed), self.slots(0));
+        let longer = self.small.get(shape + 1);
         let len = slots.len() * 2;
-        let mut entries = entries(slots, hash_of);
-        if let Some(small) = self.small.get(shape + 1) {
-            let longer = small.get_or_init(|| zeros(len));
-            entries.for_each(|(hash, slot)| _ = put(longer, hash, slot));
-            self.shape.store(shape + 1, Release);
+        let part = if longer.is_some() { len } else { SEGMENT };
+        let next = growth.next.get_or_insert_with(|| Next {
+            parts: (0..len / part).map(|_| zeros(part)).collect(),
+            copied: 0,
+        });
+        let end = slots.len().min(next.copied + COPY_STEP);
+        if !entries(&slots[next.copied..end], hash_of).all(|(hash, slot)| next.put(hash, slot)) {
+            growth.next = None;
             return;
         }
-        let segments = Vec::from_iter((0..len / SEGMENT).map(|_| zeros(SEGMENT)));
-        let mask = segments.len() - 1;
-        if entries.all(|(hash, slot)| put(&segments[segment_bits(hash) & mask], hash, slot)) {
-            growth.segments = segments.len();
-            for (index, slots) in segments.into_iter().enumerate() {
-                self.segments.set(index, || slots);
-            }
-            self.shape.store(SMALL + mask, Release);
+        next.copied = end;
+        if end < slots.len() {
+            return;
         }
+        let parts = growth.next.take().map_or(Vec::new(), |next| next.parts);
+        let shape = match longer {
+            Some(_) => shape + 1,
+            None => {
+                growth.segments = parts.len();
+                SMALL + parts.len() - 1
+            }
+        };
+        for (index, slots) in parts.into_iter().enumerate() {
+            match longer {
+                Some(longer) => longer.get_or_init(|| slots),
+                None => self.segments.set(index, || slots),
+            };
+        }
+        self.shape.store(shape, Release);
     }
 
     /// Moves half of the entries of the segment at `from` to a new one at `to`.
-    fn split(&self, from: usize, to: usize, hash_of: impl Fn(u32) -> u64) {
+    fn split(&self, from: usize, to: usize, hash_of: &impl Fn(u32) -> u64) {
         let Some(slots) = self.segments.view().chunk(from) else { return };
         let mask = (to + 1).next_power_of_two() - 1;
         let (moved, kept) = (zeros(SEGMENT), zeros(SEGMENT));
@@ -241,7 +268,15 @@ impl Candidates<'_> {
 
 impl Growth {
     pub(super) fn new() -> Self {
-        Self { entries: 0, segments: 0 }
+        Self { entries: 0, segments: 0, next: None }
+    }
+}
+
+impl Next {
+    /// Adds an entry, if there is room for it.
+    fn put(&self, hash: u64, slot: u32) -> bool {
+        let part = segment_bits(hash) & (self.parts.len() - 1);
+        put(&self.parts[part], hash, slot).is_some()
     }
 }
 
@@ -269,14 +304,15 @@ fn entries(slots: &[AtomicU32], hash_of: impl Fn(u32) -> u64) -> impl Iterator<I
     entries.map(move |slot| (hash_of(position_in(slot)), slot))
 }
 
-/// Writes `slot` to the first free place, unless that is the only one: readers stop at a free one.
-fn put(slots: &[AtomicU32], hash: u64, slot: u32) -> bool {
-    let from_home = (0..slots.len()).map(|k| &slots[(hash as usize + k) & (slots.len() - 1)]);
-    let mut free = from_home.filter(|slot| slot.load(Relaxed) == 0);
-    let (Some(place), Some(_)) = (free.next(), free.next()) else { return false };
+/// Writes `slot` to the first free place and gives that, unless it is the only one: readers stop at a
+/// free one.
+fn put(slots: &[AtomicU32], hash: u64, slot: u32) -> Option<usize> {
+    let from_home = (0..slots.len()).map(|k| (hash as usize + k) & (slots.len() - 1));
+    let mut free = from_home.filter(|&at| slots[at].load(Relaxed) == 0);
+    let (place, _another) = (free.next()?, free.next()?);
     // Release pairs with the Acquire in `next`: the record is whole before it is seen.
-    place.store(slot, Release);
-    true
+    slots[place].store(slot, Release);
+    Some(place)
 }
 
 #[cfg(all(test, loom))]
