@@ -78,9 +78,9 @@ impl Histogram {
         }
     }
 
-    /// Apart and cold, so that observing without labels goes straight on.
+    /// Cold, so that observing without labels goes straight on.
     #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn observe_elsewhere(&self, value: f64) {
         match &self.0 {
             Kind::Alone(alone) => alone.observe(value),

@@ -142,6 +142,7 @@ impl Lease {
     }
 
     /// Gives this thread's cells to `write`, or the shared ones under their lock.
+    #[inline]
     pub(crate) fn with(&self, write: impl FnOnce(&[AtomicU64])) {
         let (chunk, at) = place(self.first);
         match own_chunk(chunk) {
@@ -297,9 +298,18 @@ fn take_place() -> usize {
 
 /// This thread's chunk `index`; `None` when it has no cells of its own, be it that there are many
 /// threads or that this one is ending.
+#[inline(always)]
 fn own_chunk(index: usize) -> Option<&'static Chunk> {
-    let near = NEAR.with(|chunks| chunks.get(index)?.get());
-    near.or_else(|| THREAD.try_with(|thread| thread.chunk(index)).ok().flatten())
+    match NEAR.with(|chunks| chunks.get(index)?.get()) {
+        Some(chunk) => Some(chunk),
+        None => far_or_new_chunk(index),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn far_or_new_chunk(index: usize) -> Option<&'static Chunk> {
+    THREAD.try_with(|thread| thread.chunk(index)).ok().flatten()
 }
 
 #[cold]
