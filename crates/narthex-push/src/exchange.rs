@@ -47,7 +47,7 @@ pub(crate) async fn exchange(
     let mut trusted = true;
     for _ in 0..=MOST_REDIRECTS {
         let request = message.request(&at, trusted)?;
-        let response = client.request(request).await.map_err(fault_of)?;
+        let response = client.request(request, trusted).await.map_err(fault_of)?;
         if success.is(&message.method, response.status()) {
             // Read to its end, the connection can be used again.
             let status = response.status();
@@ -154,7 +154,7 @@ fn delay(value: &HeaderValue) -> Option<Duration> {
 }
 
 fn fault_of(error: hyper_util::client::legacy::Error) -> PushError {
-    let unsent = error.is_connect() || causes(&error).any(was_never_sent);
+    let unsent = error.is_connect() || causes(&error).any(was_never_sent) || is_refused(&error);
     PushError::new(match unsent {
         true => Fault::Connect(error.into()),
         false => Fault::Exchange(error.into()),
@@ -169,24 +169,56 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Whether the failure is the other side's certificate, which does not get better by waiting.
+/// Whether the failure is a certificate of either side, which does not get better by waiting.
 #[cfg(feature = "tls")]
 pub(crate) fn is_untrusted(error: &PushError) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
-            return true;
-        }
-        // An error of input and output hides what it wraps: its source is that one's source.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-        cause = wrapped.map(|wrapped| wrapped as _).or_else(|| error.source());
-    }
-    false
+    tls_error(error).is_some()
 }
 
 #[cfg(not(feature = "tls"))]
 pub(crate) fn is_untrusted(_: &PushError) -> bool {
     false
+}
+
+/// Whether the server refuses our certificate, or that there is none. With TLS 1.3 we are told so
+/// when the request is on its way, but nobody reads it.
+#[cfg(feature = "tls")]
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    use rustls::AlertDescription as Alert;
+
+    let Some(rustls::Error::AlertReceived(alert)) = tls_error(error) else { return false };
+    matches!(
+        alert,
+        Alert::AccessDenied
+            | Alert::BadCertificate
+            | Alert::CertificateExpired
+            | Alert::CertificateRequired
+            | Alert::CertificateRevoked
+            | Alert::CertificateUnknown
+            // It is signed by somebody who has the name of an authority, and is none.
+            | Alert::DecryptError
+            | Alert::UnknownCA
+            | Alert::UnsupportedCertificate
+    )
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_refused(_: &(dyn Error + 'static)) -> bool {
+    false
+}
+
+#[cfg(feature = "tls")]
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
+        }
+        // An error of input and output hides what it wraps: its source is that one's source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        cause = wrapped.map(|wrapped| wrapped as _).or_else(|| error.source());
+    }
+    None
 }
 
 /// The header of basic authentication (RFC 7617); a user with a colon has none.

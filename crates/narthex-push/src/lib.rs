@@ -32,9 +32,13 @@ mod pusher;
 mod retry;
 mod target;
 mod textfile;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use blocking::BlockingPusher;
 pub use error::{PushError, PushErrorKind};
 pub use periodic::{PeriodicPush, PushTask};
 pub use pusher::{Pushed, Pusher};
 pub use textfile::{Textfile, TextfileError};
+#[cfg(feature = "tls")]
+pub use tls::ClientTls;

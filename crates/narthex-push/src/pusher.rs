@@ -10,7 +10,7 @@ use narthex_format::{Format, TextVersion};
 use narthex_model::{Escaping, Problem, Scrape};
 
 use crate::body::{self, Body, Coding};
-use crate::client::{Client, Roots, client};
+use crate::client::{Client, ClientTls};
 use crate::error::{Fault, PushError, SettingsFault};
 use crate::exchange::{Message, Success, authorize, basic, bearer};
 use crate::group::{Group, Names};
@@ -41,7 +41,8 @@ use crate::target::Url;
 /// ```
 ///
 /// Redirects are followed with method and body as they are, unless they lead from `https` to
-/// `http`. Only the server that was asked first gets to see credentials and own headers.
+/// `http`. Only the server that was asked first gets to see credentials, the client certificate and
+/// own headers.
 #[derive(Clone)]
 pub struct Pusher {
     settings: Settings,
@@ -59,7 +60,7 @@ struct Settings {
     kind: BodyKind,
     gzip: bool,
     headers: HeaderMap,
-    roots: Roots,
+    tls: ClientTls,
     connect_timeout: Duration,
     patience: Patience,
     /// The first thing that is wrong.
@@ -124,7 +125,7 @@ impl Pusher {
             kind: BodyKind::Text,
             gzip: false,
             headers: HeaderMap::new(),
-            roots: Roots::default(),
+            tls: ClientTls::default(),
             connect_timeout: Duration::from_secs(5),
             patience: Patience { timeout: Duration::from_secs(10), retries: 3 },
             fault: None,
@@ -202,11 +203,12 @@ impl Pusher {
         })
     }
 
-    /// Trusts these certificates, in PEM, and no others; by default those that the machine trusts.
+    /// Whom to trust over TLS, and which certificate to show; by default the authorities that the
+    /// machine trusts, and none.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn ca_certificates(self, pem: impl AsRef<[u8]>) -> Self {
-        self.change(|settings| settings.roots = Roots::Own(pem.as_ref().into()))
+    pub fn tls(self, tls: ClientTls) -> Self {
+        self.change(|settings| settings.tls = tls)
     }
 
     /// How long a connection may take, from the name to the end of the TLS handshake; by default
@@ -364,7 +366,7 @@ impl Settings {
         if self.connect_timeout.is_zero() || self.patience.timeout.is_zero() {
             return Err(SettingsFault::new("nothing can be done in no time: a timeout is 0"));
         }
-        let client = client(self.connect_timeout, url.is_https(), &self.roots)?;
+        let client = Client::new(self.connect_timeout, url.is_https(), &self.tls)?;
         Ok(Prepared { url, group, client, told: Mutex::default() })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use narthex_format::parse::Syntax;
-use narthex_push::Pusher;
+use narthex_push::{ClientTls, Pusher};
 
 /// Push a page of metrics to a Pushgateway, or delete what was pushed.
 #[derive(Debug, clap::Args)]
@@ -135,7 +135,7 @@ impl PushArgs {
             pusher = pusher.gzip();
         }
         if let Some(pem) = ca {
-            pusher = pusher.ca_certificates(pem);
+            pusher = pusher.tls(ClientTls::new().ca_certificates(pem));
         }
         if let Some((user, file)) = self.user.as_ref().zip(self.password_file.as_deref()) {
             pusher = pusher.basic_auth(user, secret(file)?);

@@ -137,7 +137,7 @@ fn arguments_that_cannot_be_used_are_exit_code_2() {
         (&["--job=j", "--user=u", "page"], "--password-file"),
         (&["--job=j", "--user=a:b", "--password-file=password", "page"], "colon"),
         (&["--job=j", "--bearer-token-file=none", "page"], "`none` cannot be read"),
-        (&["--job=j", "--ca=page", "page"], "there is no PEM in them"),
+        (&["--job=j", "--ca=page", "page"], "there is no certificate in PEM"),
         (&["--job=j", "--timeout=0", "page"], "above 0"),
     ] {
         let (code, _, stderr) = directory.end_of(&[&["push", NOBODY], arguments].concat(), &[]);

@@ -3,41 +3,87 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use narthex_push::{PushErrorKind, Pusher};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use narthex_push::{ClientTls, PushErrorKind, Pusher};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::{Reply, Server, answer, causes, ok, scrape};
 
-/// An authority, and a server with a certificate of it for `name`.
-fn server(name: &str, reply: impl Fn() -> Reply + Send + Sync + 'static) -> (String, Server) {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new([name.to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, &authority).unwrap();
+/// Who signs certificates.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
 
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for `name`, and its key.
+    fn sign(&self, name: &str) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.0).unwrap(), key)
+    }
+
+    /// Trusts this authority, and shows a certificate of it.
+    fn client(&self) -> ClientTls {
+        let (certificate, key) = self.sign("client.example");
+        trusting(self.pem()).client_certificate(certificate.pem(), key.serialize_pem())
+    }
+}
+
+/// What the server of a test asks clients for.
+enum Asks {
+    Nothing,
+    Certificate,
+}
+
+/// The settings of a server for `name`.
+fn config(authority: &Authority, name: &str, asks: Asks) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
         .unwrap();
-    let config = Arc::new(config);
-    let server = Server::start_with(
+    let config = match asks {
+        Asks::Nothing => config.with_no_client_auth(),
+        Asks::Certificate => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.0.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            config.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let (certificate, key) = authority.sign(name);
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+}
+
+fn serve(config: Arc<ServerConfig>, reply: impl Fn() -> Reply + Send + Sync + 'static) -> Server {
+    Server::start_with(
         move |stream| {
             let connection = ServerConnection::new(config.clone()).unwrap();
             Some(Box::new(StreamOwned::new(connection, stream)))
         },
         move |_, _| reply(),
-    );
+    )
+}
+
+/// An authority, and a server with a certificate of it for `name`.
+fn server(name: &str, reply: impl Fn() -> Reply + Send + Sync + 'static) -> (String, Server) {
+    let authority = Authority::new();
+    let server = serve(config(&authority, name, Asks::Nothing), reply);
     (authority.pem(), server)
+}
+
+fn trusting(pem: impl AsRef<[u8]>) -> ClientTls {
+    ClientTls::new().ca_certificates(pem)
 }
 
 fn pusher(server: &Server) -> Pusher {
@@ -47,7 +93,7 @@ fn pusher(server: &Server) -> Pusher {
 #[tokio::test]
 async fn a_gateway_with_a_certificate_of_the_own_authority_is_trusted() {
     let (authority, server) = server("localhost", ok);
-    let pusher = pusher(&server).ca_certificates(authority).bearer_token("secret");
+    let pusher = pusher(&server).tls(trusting(authority)).bearer_token("secret");
     for _ in 0..2 {
         pusher.push(&scrape()).await.unwrap();
     }
@@ -64,8 +110,8 @@ async fn a_wrong_certificate_is_refused_at_once_and_nothing_is_sent() {
     for (pusher, expected) in [
         (pusher(&right), "UnknownIssuer"),
         // An authority of the same name.
-        (pusher(&right).ca_certificates(&other), "BadSignature"),
-        (pusher(&wrong_name).ca_certificates(&other), "not valid for name"),
+        (pusher(&right).tls(trusting(&other)), "BadSignature"),
+        (pusher(&wrong_name).tls(trusting(&other)), "not valid for name"),
     ] {
         let error = pusher.bearer_token("secret").push(&scrape()).await.unwrap_err();
         // Waiting does not make it right.
@@ -96,7 +142,7 @@ async fn a_redirect_from_https_to_http_is_not_followed() {
     let plain = Server::start(|_, _| ok());
     let to = format!("Location: {}/\r\n", plain.url());
     let (authority, server) = server("localhost", move || answer("307 Temporary", &to, ""));
-    let error = pusher(&server).ca_certificates(authority).push(&scrape()).await.unwrap_err();
+    let error = pusher(&server).tls(trusting(authority)).push(&scrape()).await.unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Redirect);
     assert!(plain.requests().is_empty());
 }
@@ -104,14 +150,103 @@ async fn a_redirect_from_https_to_http_is_not_followed() {
 #[tokio::test]
 async fn an_authority_that_is_none_is_refused_before_anything_is_sent() {
     for (pem, expected) in [
-        ("", "there is no PEM in them"),
-        ("nonsense", "there is no PEM in them"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "cannot be used"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n", "are not PEM"),
+        ("", "the authority to trust is none: there is no certificate in PEM"),
+        ("nonsense", "the authority to trust is none: there is no certificate in PEM"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "an authority to trust cannot be used",
+        ),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n", "the authority to trust is not valid PEM"),
     ] {
-        let pusher = Pusher::new("https://localhost:1", "j").ca_certificates(pem);
+        let pusher = Pusher::new("https://localhost:1", "j").tls(trusting(pem));
         let error = pusher.push(&scrape()).await.unwrap_err();
         assert_eq!(error.kind(), PushErrorKind::Settings, "{pem}");
-        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_asks_for_a_certificate_is_shown_one() {
+    let authority = Authority::new();
+    let server = serve(config(&authority, "localhost", Asks::Certificate), ok);
+    pusher(&server).tls(authority.client()).push(&scrape()).await.unwrap();
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_misses_a_certificate_is_not_asked_again() {
+    let authority = Authority::new();
+    let server = serve(config(&authority, "localhost", Asks::Certificate), ok);
+    // Its authority has the name of the right one.
+    let stranger = Authority::new().client().ca_certificates(authority.pem());
+    for (tls, expected) in [
+        (trusting(authority.pem()), "received fatal alert: CertificateRequired"),
+        (stranger, "received fatal alert: DecryptError"),
+    ] {
+        let error = pusher(&server).tls(tls).push(&scrape()).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (PushErrorKind::Connect, 1));
+        assert!(causes(&error).contains(expected), "{}", causes(&error));
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_certificate_is_for_the_first_server_alone() {
+    let authority = Authority::new();
+    // The same, so that the other would take a session of the first one.
+    let same = config(&authority, "localhost", Asks::Certificate);
+    let other = serve(same.clone(), ok);
+    let redirect_to = |port| {
+        let to = format!("Location: https://localhost:{port}/\r\n");
+        move || answer("307 Temporary", &to, "")
+    };
+    let first = serve(same, redirect_to(other.addr.port()));
+    let error = pusher(&first).tls(authority.client()).push(&scrape()).await.unwrap_err();
+    assert!(causes(&error).contains("CertificateRequired"), "{}", causes(&error));
+    assert_eq!((first.requests().len(), other.requests().len()), (1, 0));
+
+    let open = serve(config(&authority, "localhost", Asks::Nothing), ok);
+    let ask = config(&authority, "localhost", Asks::Certificate);
+    let first = serve(ask, redirect_to(open.addr.port()));
+    pusher(&first).tls(authority.client()).push(&scrape()).await.unwrap();
+    assert_eq!(open.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_none_is_refused_before_anything_is_sent() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("client.example");
+    let (certificate, key) = (certificate.pem(), key.serialize_pem());
+    let (_, foreign) = authority.sign("client.example");
+    let no_key = "the key of the client certificate is none: there is no private key in PEM \
+                  without a passphrase in it";
+    for (url, certificate, key, expected) in [
+        (
+            "https://localhost:1",
+            "",
+            &*key,
+            "the client certificate is none: there is no certificate in PEM",
+        ),
+        ("https://localhost:1", &*certificate, "", no_key),
+        ("https://localhost:1", &certificate, &certificate, no_key),
+        (
+            "https://localhost:1",
+            &certificate,
+            &foreign.serialize_pem(),
+            "the key is not that of the client certificate",
+        ),
+        (
+            "http://localhost:1",
+            &certificate,
+            &key,
+            "there is a client certificate, but the URL is not `https`",
+        ),
+    ] {
+        let tls = trusting(authority.pem()).client_certificate(certificate, key);
+        let shown = format!("{tls:?}");
+        assert_eq!(shown, "ClientTls { has_authorities: true, has_identity: true }");
+        let error = Pusher::new(url, "j").tls(tls).push(&scrape()).await.unwrap_err();
+        assert_eq!(error.kind(), PushErrorKind::Settings);
+        assert_eq!(error.to_string(), expected);
     }
 }
