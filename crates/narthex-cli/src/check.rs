@@ -67,7 +67,7 @@ file, no answer, too large) or the usage is wrong, 3 lint findings only.";
 pub(crate) fn check(args: &CheckArgs) -> ExitCode {
     let input = match args.input.read(args.format) {
         Ok(input) => input,
-        Err(error) => return unusable(&args.input.name(), error),
+        Err(error) => return unusable(&args.input.page.name(), error),
     };
     let report = Report::new(&input, args);
     let reader = Reader::of(&io::stdout());
@@ -113,7 +113,8 @@ impl<'a> Report<'a> {
         let mode = if args.lenient { Mode::Lenient } else { Mode::Strict };
         let most = args.max_faults as usize;
         // One more, to see whether there is one.
-        let limits = Limits::default().page(args.input.most_bytes()).faults(most.saturating_add(1));
+        let limits =
+            Limits::default().page(args.input.page.most_bytes()).faults(most.saturating_add(1));
         let mut faults = report::faults(input, mode, &limits);
         let mut findings = match faults.is_empty() {
             true => lint::findings(input, mode, &limits),

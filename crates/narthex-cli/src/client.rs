@@ -1,11 +1,13 @@
-//! One request for a page, and its answer.
+//! One request for a page, over TLS where its address says so, and the answer.
 
+pub(crate) mod access;
 pub(crate) mod args;
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flate2::read::MultiGzDecoder;
@@ -17,9 +19,14 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use narthex_push::ClientTls;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsConnector, rustls};
 
-use self::args::{RequestArgs, Url};
+use self::access::UsageError;
+use self::args::Url;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -38,6 +45,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) enum FetchError {
     Connect(io::Error),
+    Handshake(io::Error),
     Exchange(hyper::Error),
     TimedOut(Duration),
     TooLarge(Most),
@@ -68,59 +76,106 @@ const MOST_HEAD_BYTES: usize = 64 << 10;
 
 const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
-/// Fetches a page once, asking for the formats that `accept` names.
-pub(crate) async fn fetch(
-    url: &Url,
-    accept: &'static str,
-    args: &RequestArgs,
-    most: Most,
-) -> Result<Answer, FetchError> {
-    let start = Instant::now();
-    let request = request(url, accept, args);
-    let exchange = tokio::time::timeout(args.timeout, async {
-        let stream = TcpStream::connect((url.host(), url.port())).await;
-        exchange(stream.map_err(FetchError::Connect)?, request, most).await
-    });
-    let (head, wire) = exchange.await.map_err(|_| FetchError::TimedOut(args.timeout))??;
-    let size_on_the_wire = wire.len();
-    let body = decoded(&head.headers, wire, most)?;
-    Ok(Answer {
-        version: head.version,
-        status: head.status,
-        headers: head.headers,
-        size_on_the_wire,
-        body,
-        time: start.elapsed(),
-    })
+/// What asks for one page, once or again and again.
+pub(crate) struct Client {
+    url: Url,
+    timeout: Duration,
+    /// Each in place of one of the same name that would be sent otherwise.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Where the page is behind TLS.
+    tls: Option<Tls>,
 }
 
-fn request(url: &Url, accept: &'static str, args: &RequestArgs) -> Request<Empty<Bytes>> {
-    let mut request = Request::new(Empty::new());
-    *request.uri_mut() = url.path.clone().into();
-    let value = |text: String| HeaderValue::try_from(text).expect("it is printable");
-    let headers = request.headers_mut();
-    headers.insert(HOST, value(url.authority.to_string()));
-    headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
-    headers.insert(ACCEPT, HeaderValue::from_static(accept));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(SCRAPE_TIMEOUT, value(args.timeout.as_secs_f64().to_string()));
-    for (name, _) in &args.headers {
-        headers.remove(name);
+#[derive(Clone)]
+struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        url: &Url,
+        timeout: Duration,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        tls: &ClientTls,
+    ) -> Result<Self, UsageError> {
+        let tls = if url.is_https() { Some(Tls::new(url, tls)?) } else { None };
+        Ok(Self { url: url.clone(), timeout, headers, tls })
     }
-    for (name, value) in &args.headers {
-        headers.append(name, value.clone());
+
+    /// Fetches the page, asking for the formats that `accept` names. A redirect is an answer as any
+    /// other: nothing is sent elsewhere.
+    pub(crate) async fn fetch(
+        &self,
+        accept: &'static str,
+        most: Most,
+    ) -> Result<Answer, FetchError> {
+        let start = Instant::now();
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(accept, most)).await;
+        let (head, wire) = exchange.map_err(|_| FetchError::TimedOut(self.timeout))??;
+        let size_on_the_wire = wire.len();
+        let body = decoded(&head.headers, wire, most)?;
+        Ok(Answer {
+            version: head.version,
+            status: head.status,
+            headers: head.headers,
+            size_on_the_wire,
+            body,
+            time: start.elapsed(),
+        })
     }
-    request
+
+    async fn exchange(&self, accept: &'static str, most: Most) -> Result<Whole, FetchError> {
+        let request = self.request(accept);
+        let stream = TcpStream::connect((self.url.host(), self.url.port())).await;
+        let stream = stream.map_err(FetchError::Connect)?;
+        let Some(tls) = &self.tls else { return exchange(stream, request, most).await };
+        let stream = tls.connector.connect(tls.name.clone(), stream).await;
+        exchange(stream.map_err(FetchError::Handshake)?, request, most).await
+    }
+
+    fn request(&self, accept: &'static str) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.url.path.clone().into();
+        let value = |text: String| HeaderValue::try_from(text).expect("it is printable");
+        let headers = request.headers_mut();
+        headers.insert(HOST, value(self.url.authority.to_string()));
+        headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(SCRAPE_TIMEOUT, value(self.timeout.as_secs_f64().to_string()));
+        for (name, _) in &self.headers {
+            headers.remove(name);
+        }
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+        request
+    }
+}
+
+impl Tls {
+    fn new(url: &Url, tls: &ClientTls) -> Result<Self, UsageError> {
+        let name = ServerName::try_from(url.host().to_owned());
+        let name = name.map_err(|_| {
+            UsageError::new("the host of the address is no name that a certificate can have")
+        })?;
+        let config = tls.config().map_err(|error| UsageError::new(chain(&error)))?;
+        Ok(Self { connector: Arc::new(config).into(), name })
+    }
 }
 
 const USER_AGENT_VALUE: &str = concat!("narthex/", env!("CARGO_PKG_VERSION"));
 
+/// The head of an answer, and its body as it was sent.
+type Whole = (http::response::Parts, Vec<u8>);
+
 /// Sends the request and reads the answer to its end.
 async fn exchange(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     request: Request<Empty<Bytes>>,
     most: Most,
-) -> Result<(http::response::Parts, Vec<u8>), FetchError> {
+) -> Result<Whole, FetchError> {
     let handshake = Builder::new().max_buf_size(MOST_HEAD_BYTES).handshake(TokioIo::new(stream));
     let (sender, connection) = handshake.await.map_err(FetchError::Exchange)?;
     let connection = async {
@@ -139,7 +194,7 @@ async fn answer(
     mut sender: SendRequest<Empty<Bytes>>,
     request: Request<Empty<Bytes>>,
     most: Most,
-) -> Result<(http::response::Parts, Vec<u8>), FetchError> {
+) -> Result<Whole, FetchError> {
     let response = sender.send_request(request).await.map_err(FetchError::Exchange)?;
     let (head, body) = response.into_parts();
     Ok((head, read(body, most).await?))
@@ -191,11 +246,11 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
-            Self::Exchange(error) => {
-                write!(f, "no whole answer: {error}")?;
-                let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
-                causes.try_for_each(|cause| write!(f, ": {cause}"))
-            }
+            Self::Handshake(error) => write!(f, "cannot connect over TLS: {error}"),
+            Self::Exchange(error) => match alert(error) {
+                Some(alert) => write!(f, "cannot connect over TLS: {alert}"),
+                None => write!(f, "no whole answer: {}", chain(error)),
+            },
             Self::TimedOut(timeout) => {
                 write!(f, "no whole answer within {} s", timeout.as_secs_f64())
             }
@@ -205,6 +260,24 @@ impl fmt::Display for FetchError {
             Self::Gzip(error) => write!(f, "the page is not the gzip it claims to be: {error}"),
         }
     }
+}
+
+/// What the server says of our certificate: with TLS 1.3 we are told so when the request is on its
+/// way.
+fn alert(error: &hyper::Error) -> Option<&rustls::Error> {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let failed: &io::Error = causes.find_map(|cause| cause.downcast_ref())?;
+    let error: &rustls::Error = failed.get_ref()?.downcast_ref()?;
+    matches!(error, rustls::Error::AlertReceived(_)).then_some(error)
+}
+
+/// An error with its causes, each of them once.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut parts: Vec<String> = causes.map(ToString::to_string).collect();
+    // Some errors have the text of their cause in their own.
+    parts.dedup_by(|cause, error| error.ends_with(&**cause));
+    parts.join(": ")
 }
 
 #[cfg(test)]

@@ -73,10 +73,10 @@ pub(crate) fn convert(args: &ConvertArgs) -> ExitCode {
     }
     let input = match args.input.read(args.from) {
         Ok(input) => input,
-        Err(error) => return unusable(&args.input.name(), error),
+        Err(error) => return unusable(&args.input.page.name(), error),
     };
     let mode = if args.lenient { Mode::Lenient } else { Mode::Strict };
-    let limits = Limits::default().page(args.input.most_bytes());
+    let limits = Limits::default().page(args.input.page.most_bytes());
     let Ok(scrape) = parse_within(input.format.syntax(), &input.page, mode, &limits) else {
         return refuse(&input, mode, &limits);
     };

@@ -15,13 +15,17 @@ use narthex_format::parse::{Limits, Mode, ParseError, Syntax, parse_within};
 
 pub(crate) use self::args::FetchArgs;
 use self::show::Look;
-use crate::client::{self, Answer, FetchError, Most};
-use crate::complain;
+use crate::client::{Answer, Client, FetchError, Most};
 use crate::format::{ACCEPT_TEXT, PageFormat};
 use crate::losses::losses;
+use crate::{complain, unusable};
 
 /// Fetches the page as often as asked; the exit code is 0 where every answer was a good one.
 pub(crate) fn fetch(args: &FetchArgs) -> ExitCode {
+    let client = match args.request.client(&args.url) {
+        Ok(client) => client,
+        Err(error) => return unusable(&args.url.to_string(), error),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -29,7 +33,7 @@ pub(crate) fn fetch(args: &FetchArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(fetch_all(args));
+    let outcome = runtime.block_on(fetch_all(args, &client));
     // A name that is still being looked up must not keep the process.
     runtime.shutdown_background();
     match outcome {
@@ -54,13 +58,13 @@ enum Verdict {
 const MOST: Most = Most { mebibytes: 32 };
 
 /// Fails where the answers cannot be shown.
-async fn fetch_all(args: &FetchArgs) -> io::Result<Verdict> {
+async fn fetch_all(args: &FetchArgs, client: &Client) -> io::Result<Verdict> {
     let look = Look { raw: args.raw, terminal: io::stdout().is_terminal() };
     let accept = args.format.map_or(ACCEPT_TEXT, PageFormat::accept);
     let mut verdict = Verdict::AllGood;
     for round in 0..args.rounds() {
         let start = Instant::now();
-        let answer = client::fetch(&args.url, accept, &args.request, MOST).await;
+        let answer = client.fetch(accept, MOST).await;
         if show(args, look, round, answer)? == Verdict::NotAllGood {
             verdict = Verdict::NotAllGood;
         }

@@ -11,23 +11,32 @@ use flate2::read::MultiGzDecoder;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
+use crate::client::access::UsageError;
 use crate::client::args::{RequestArgs, Url};
-use crate::client::{self, FetchError, Most};
+use crate::client::{Client, FetchError, Most};
 use crate::format::{ACCEPT_ANY, PageFormat};
 use crate::terminal::printable;
 
-/// Where the page is, and how much of it is read.
+/// A page, and how it is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InputArgs {
-    /// File or address (http://HOST:PORT/PATH) of the page, plain or gzip; standard input where it
-    /// is - or missing.
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+/// Where the page is, and how much of it is read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PageArgs {
+    /// File or address (http://HOST:PORT/PATH or https://...) of the page, plain or gzip; standard
+    /// input where it is - or missing.
     #[arg(
         value_name = "FILE|URL|-",
-        default_value = "-",
-        hide_default_value = true,
         value_parser = OsStringValueParser::new().try_map(|text| Source::new(&text))
     )]
-    source: Source,
+    source: Option<Source>,
 
     /// Mebibytes that a page may have; a larger one is an error.
     #[arg(
@@ -37,9 +46,6 @@ pub(crate) struct InputArgs {
         value_parser = clap::value_parser!(u32).range(1..=1 << 20)
     )]
     max_size: u32,
-
-    #[command(flatten)]
-    request: RequestArgs,
 }
 
 #[derive(Clone, Debug)]
@@ -65,11 +71,25 @@ pub(crate) enum InputError {
     Read(io::Error),
     TooLarge(Most),
     Gzip(io::Error),
+    Usage(UsageError),
     Fetch(FetchError),
     Status(StatusCode),
 }
 
 impl InputArgs {
+    /// Reads the page; `told` is the format where the command line says so.
+    pub(crate) fn read(&self, told: Option<PageFormat>) -> Result<Input, InputError> {
+        let accept = told.map_or(ACCEPT_ANY, PageFormat::accept);
+        self.page.read(told, accept, |url| self.request.client(url))
+    }
+}
+
+impl PageArgs {
+    /// Whether the command line says where the page is.
+    pub(crate) fn is_given(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// Bytes that a page may have.
     pub(crate) fn most_bytes(&self) -> usize {
         self.most().bytes()
@@ -78,21 +98,29 @@ impl InputArgs {
     /// Where the page is from, for messages.
     pub(crate) fn name(&self) -> String {
         match &self.source {
-            Source::Standard => "<stdin>".to_owned(),
-            Source::File(path) => printable(path.as_os_str().as_encoded_bytes()),
-            Source::Url(url) => url.to_string(),
+            None | Some(Source::Standard) => "<stdin>".to_owned(),
+            Some(Source::File(path)) => printable(path.as_os_str().as_encoded_bytes()),
+            Some(Source::Url(url)) => url.to_string(),
         }
     }
 
-    /// Reads the page; `told` is the format where the command line says so.
-    pub(crate) fn read(&self, told: Option<PageFormat>) -> Result<Input, InputError> {
+    /// Reads the page, from a server by what `client` gives, in one of the formats that `accept`
+    /// names; `told` is the format where the command line says so.
+    pub(crate) fn read(
+        &self,
+        told: Option<PageFormat>,
+        accept: &'static str,
+        client: impl FnOnce(&Url) -> Result<Client, UsageError>,
+    ) -> Result<Input, InputError> {
         let (bytes, content_type) = match &self.source {
-            Source::Standard => (self.read_standard_input()?, None),
-            Source::File(path) => {
+            None | Some(Source::Standard) => (self.read_standard_input()?, None),
+            Some(Source::File(path)) => {
                 let file = File::open(path).map_err(InputError::Open)?;
                 (self.read_file(file)?, None)
             }
-            Source::Url(url) => self.fetch(url, told)?,
+            Some(Source::Url(url)) => {
+                self.fetch(&client(url).map_err(InputError::Usage)?, accept)?
+            }
         };
         let page = self.unpacked(bytes)?;
         let name = self.name();
@@ -123,13 +151,12 @@ impl InputArgs {
 
     fn fetch(
         &self,
-        url: &Url,
-        told: Option<PageFormat>,
+        client: &Client,
+        accept: &'static str,
     ) -> Result<(Vec<u8>, Option<String>), InputError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(InputError::Read)?;
-        let accept = told.map_or(ACCEPT_ANY, PageFormat::accept);
-        let answer = runtime.block_on(client::fetch(url, accept, &self.request, self.most()));
+        let answer = runtime.block_on(client.fetch(accept, self.most()));
         // A name that is still being looked up must not keep the process.
         runtime.shutdown_background();
         let answer = answer.map_err(InputError::Fetch)?;
@@ -209,6 +236,7 @@ impl fmt::Display for InputError {
                 write!(f, "the page is larger than {mebibytes} MiB; --max-size allows for more")
             }
             Self::Gzip(error) => write!(f, "starts as gzip does, but cannot be unpacked: {error}"),
+            Self::Usage(error) => error.fmt(f),
             Self::Fetch(error) => error.fmt(f),
             Self::Status(status) => write!(f, "the status is {}, not 200", status.as_u16()),
         }

@@ -1,18 +1,22 @@
 //! `narthex push`: pushes a page to a Pushgateway.
 
 mod args;
-mod page;
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use narthex_format::parse::{Limits, Mode, parse_within};
 use narthex_model::{MetricFamily, Scrape};
 use narthex_push::{PushError, PushErrorKind, Pushed, Pusher};
 
+use self::args::Method;
 pub(crate) use self::args::PushArgs;
-use self::args::{Method, UsageError};
-use self::page::PageError;
+use crate::client::access::UsageError;
+use crate::client::chain;
+use crate::format::{ACCEPT_TEXT, PageFormat};
+use crate::input::Input;
 
 /// Pushes, and says in its exit code how that went: 1 where the gateway refused or could not be
 /// reached, 2 where nothing was sent because the arguments or the page are wrong.
@@ -33,25 +37,41 @@ pub(crate) fn push(args: &PushArgs) -> ExitCode {
 }
 
 fn run(args: &PushArgs) -> Result<String, Box<dyn Error>> {
-    let ca = args.ca()?;
-    let pusher = args.pusher(ca.as_deref())?;
+    let pusher = args.pusher()?;
     // What cannot work is told before a page is waited for.
     pusher.check()?;
+    let (pusher, scrape) = match args.method {
+        Method::Delete => (pusher, None),
+        Method::Push | Method::Add => {
+            let input = read(args)?;
+            let scrape = parse(&input, args.page.most_bytes())?;
+            let is_protobuf = input.format == PageFormat::Protobuf;
+            (if is_protobuf { pusher.protobuf() } else { pusher }, Some(scrape))
+        }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let (pusher, scrape) = match args.method {
-            Method::Delete => (pusher, None),
-            Method::Push | Method::Add => {
-                let page = page::read(args, ca.as_deref()).await?;
-                let scrape = page.parse()?;
-                (if page.is_protobuf() { pusher.protobuf() } else { pusher }, Some(scrape))
-            }
-        };
-        Ok(outcome(args, scrape.as_ref(), send(args.method, &pusher, scrape.as_ref()).await?))
-    });
+    let pushed = runtime.block_on(send(args.method, &pusher, scrape.as_ref()));
     // A name that is still being looked up must not keep the process.
     runtime.shutdown_background();
-    outcome
+    Ok(outcome(args, scrape.as_ref(), pushed?))
+}
+
+fn read(args: &PushArgs) -> Result<Input, UsageError> {
+    let accept = args.format.map_or(ACCEPT_TEXT, PageFormat::accept);
+    let input = args.page.read(args.format, accept, |url| args.client(url));
+    input.map_err(|error| UsageError::new(format!("{}: {error}", args.page.name())))
+}
+
+/// The page as it will be pushed: strictly right, with nothing left out of it.
+fn parse(input: &Input, most_bytes: usize) -> Result<Scrape, UsageError> {
+    let wrong = |fault: &dyn Display| UsageError::new(format!("{}: {fault}", input.name));
+    let limits = Limits::default().page(most_bytes);
+    let scrape = parse_within(input.format.syntax(), &input.page, Mode::Strict, &limits);
+    let scrape = scrape.map_err(|error| wrong(&error))?;
+    match scrape.problems().first() {
+        Some(problem) => Err(wrong(problem)),
+        None => Ok(scrape),
+    }
 }
 
 async fn send(
@@ -84,16 +104,7 @@ fn exit_code(error: &(dyn Error + 'static)) -> u8 {
     match error.downcast_ref::<PushError>().map(PushError::kind) {
         Some(PushErrorKind::Settings | PushErrorKind::Metrics) => 2,
         Some(_) => 1,
-        None if error.is::<PageError>() || error.is::<UsageError>() => 2,
+        None if error.is::<UsageError>() => 2,
         None => 1,
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let mut parts: Vec<String> = causes.map(ToString::to_string).collect();
-    // Some errors have the text of their cause in their own.
-    parts.dedup_by(|cause, error| error.ends_with(&**cause));
-    parts.join(": ")
 }

@@ -7,8 +7,12 @@ use std::time::Duration;
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
+use http::header::AUTHORIZATION;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Uri};
+
+use super::Client;
+use super::access::{AccessArgs, UsageError};
 
 /// How a page is asked for.
 #[derive(Debug, clap::Args)]
@@ -21,7 +25,7 @@ pub(crate) struct RequestArgs {
         value_parser = seconds,
         help_heading = "Request"
     )]
-    pub(crate) timeout: Duration,
+    timeout: Duration,
 
     /// Header to send, in place of one of the same name that would be sent otherwise. Repeatable.
     #[arg(
@@ -31,12 +35,34 @@ pub(crate) struct RequestArgs {
         value_parser = HeaderParser,
         help_heading = "Request"
     )]
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
+impl RequestArgs {
+    /// What asks for the page at `url`, once all files that it takes are read.
+    pub(crate) fn client(&self, url: &Url) -> Result<Client, UsageError> {
+        if !url.is_https() && self.access.is_for_https() {
+            let message = "`--ca`, `--cert` and `--key` are for https, and the address is http";
+            return Err(UsageError::new(message));
+        }
+        let mut headers = self.headers.clone();
+        let is_replaced = headers.iter().any(|(name, _)| *name == AUTHORIZATION);
+        if let Some(text) = self.access.authorization()?.filter(|_| !is_replaced) {
+            let mut value = HeaderValue::try_from(text).expect("it is printable");
+            value.set_sensitive(true);
+            headers.push((AUTHORIZATION, value));
+        }
+        Client::new(url, self.timeout, headers, &self.access.tls()?)
+    }
 }
 
 /// An address that can be fetched.
 #[derive(Clone, Debug)]
 pub(crate) struct Url {
+    scheme: Scheme,
     pub(crate) authority: Authority,
     pub(crate) path: PathAndQuery,
 }
@@ -49,7 +75,11 @@ impl Url {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(80)
+        self.authority.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
     }
 }
 
@@ -57,15 +87,13 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "expected `http://HOST:PORT/PATH`".to_owned();
+        let expected = || "expected `http://HOST:PORT/PATH` or `https://...`".to_owned();
         let parts = text.parse::<Uri>().map_err(|_| expected())?.into_parts();
-        if parts.scheme == Some(Scheme::HTTPS) {
-            return Err("this version cannot fetch over https".to_owned());
-        }
-        let authority = parts.authority.filter(|_| parts.scheme == Some(Scheme::HTTP));
-        let authority = authority.ok_or_else(expected)?;
+        let is_known = |scheme: &Scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme);
+        let scheme = parts.scheme.filter(is_known).ok_or_else(expected)?;
+        let authority = parts.authority.ok_or_else(expected)?;
         if authority.as_str().contains('@') {
-            return Err("it has a user, which belongs into `--header 'Authorization: ...'`".into());
+            return Err("it has a user, which belongs into `--user`".to_owned());
         }
         // The parser takes a port that is none for a part of the host.
         let rest = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
@@ -73,13 +101,13 @@ impl FromStr for Url {
             return Err(expected());
         }
         let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Ok(Self { authority, path })
+        Ok(Self { scheme, authority, path })
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
     }
 }
 
@@ -129,8 +157,9 @@ mod tests {
             ("http://localhost", Ok(("localhost", 80, "/"))),
             ("HTTP://[::1]:1", Ok(("::1", 1, "/"))),
             ("http://a/#b", Ok(("a", 80, "/"))),
-            ("https://localhost/", Err("this version cannot fetch over https")),
-            ("http://u:p@localhost/", Err("it has a user, which belongs into `--header 'Auth")),
+            ("https://localhost/", Ok(("localhost", 443, "/"))),
+            ("HTTPS://[::1]:1/a", Ok(("::1", 1, "/a"))),
+            ("http://u:p@localhost/", Err("it has a user, which belongs into `--user`")),
             ("ftp://localhost/", Err("expected `http://")),
             ("localhost:9999", Err("expected `http://")),
             ("localhost:9999/metrics", Err("expected `http://")),

@@ -50,11 +50,12 @@ const HELP: &str = "\
 Shows status, headers, sizes and time, then the page. A page in protobuf is shown as text, unless
 --raw is given; what text cannot show is told on standard error. On a terminal, control characters
 in the page are written out. The exit code is 0 where every answer came whole and with the status
-200, and 1 where one did not.
+200, 1 where one did not, and 2 where the arguments or a file that they name cannot be used.
 
   narthex fetch http://localhost:9999/metrics
   narthex fetch http://localhost:9999/metrics --format protobuf --interval 5
-  narthex fetch http://localhost:9999/metrics --raw | narthex check";
+  narthex fetch http://localhost:9999/metrics --raw | narthex check
+  narthex fetch https://localhost:9999/metrics --ca ca.pem --user ann --password-file password";
 
 impl FetchArgs {
     pub(super) fn rounds(&self) -> u64 {

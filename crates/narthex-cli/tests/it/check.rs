@@ -412,9 +412,9 @@ fn wrong_usage_is_2_as_well() {
              protobuf, json]",
         ),
         (
-            &["check", "https://localhost/"],
-            "invalid value 'https://localhost/' for '[FILE|URL|-]': this version cannot fetch \
-             over https",
+            &["check", "ftp://localhost/"],
+            "invalid value 'ftp://localhost/' for '[FILE|URL|-]': expected \
+             `http://HOST:PORT/PATH` or `https://...`",
         ),
         (&["check", ""], "invalid value '' for '[FILE|URL|-]': expected a file, an address or -"),
         (

@@ -1,16 +1,10 @@
 //! The configuration files in the documentation, each of them run.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
-use std::thread;
 
 use narthex_test::Endpoint;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::certs::{Authority, answer};
 use crate::support::{Directory, Narthex, Page};
 
 fn root() -> &'static Path {
@@ -61,10 +55,13 @@ fn the_example_of_this_machine_runs() {
 #[test]
 fn the_example_of_a_secured_api_runs_and_trusts_its_own_authority_alone() {
     let authority = Authority::new("narthex test authority");
-    let api = serve(&authority, "{\"jobs\": {\"queued\": 3}}");
+    let api = authority.serve(|request| {
+        let status = if request.contains("Bearer t\r\n") { "200 OK" } else { "401 No" };
+        answer(status, "Content-Type: application/json\r\n", "{\"jobs\": {\"queued\": 3}}")
+    });
     let toml = read("docs/examples/secured.toml");
     let start = |authority: &Authority| {
-        let directory = Directory::new().write("ca.pem", &authority.0.pem()).write("token", "t\n");
+        let directory = Directory::new().write("ca.pem", &authority.pem()).write("token", "t\n");
         run(directory, &toml, &[("API", &api)])
     };
     let page = start(&authority).page();
@@ -96,52 +93,4 @@ fn the_readme_tells_what_comes_out() {
         assert!(page.text.lines().any(|found| found == line), "`{line}` is not in {}", page.text);
     }
     assert!(page.families.contains_key("node_load1"), "{}", page.text);
-}
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-}
-
-/// A server with TLS for those who show the token, until the process ends; gives its URL.
-fn serve(authority: &Authority, answer: &'static str) -> String {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, &authority.0).unwrap();
-    let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let connection = ServerConnection::new(config.clone()).unwrap();
-            let mut stream = BufReader::new(StreamOwned::new(connection, stream));
-            let mut request = String::new();
-            while stream.read_line(&mut request).is_ok_and(|read| read > 2) {}
-            let status = if request.contains("Bearer t\r\n") { "200 OK" } else { "401 No" };
-            // Who does not trust us is gone.
-            let _ = write!(
-                stream.get_mut(),
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-                 Connection: close\r\n\r\n{answer}",
-                answer.len()
-            );
-            let _ = stream.get_mut().flush();
-        }
-    });
-    url
 }

@@ -1,5 +1,6 @@
 //! The program from outside.
 
+mod certs;
 mod check;
 mod configured;
 mod convert;
@@ -17,5 +18,6 @@ mod page;
 mod push;
 mod real;
 mod reload;
+mod secured;
 mod settings;
 mod support;

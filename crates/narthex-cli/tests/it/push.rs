@@ -110,8 +110,8 @@ fn a_page_that_is_wrong_is_exit_code_2_with_the_place() {
         ("twice", "error: twice: "),
         ("timed", "error: `saved_bytes` has timestamps, which a gateway refuses\n"),
         ("job", "error: `up` has the label `job` with the value `other`"),
-        ("none", "error: none: the page cannot be read: No such file"),
-        ("http://127.0.0.1:1/", "error: http://127.0.0.1:1/: the page cannot be read: "),
+        ("none", "error: none: cannot be opened: No such file"),
+        ("http://127.0.0.1:1/", "error: http://127.0.0.1:1/: cannot connect: "),
     ] {
         let (code, _, stderr) = directory.end_of(&["push", NOBODY, "--job=j", page], &[]);
         assert_eq!(code, 2, "{stderr}");
@@ -120,7 +120,8 @@ fn a_page_that_is_wrong_is_exit_code_2_with_the_place() {
     let server = Server::start(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
     let (code, _, stderr) = directory.end_of(&["push", NOBODY, "--job=j", &server.url], &[]);
     assert_eq!(code, 2);
-    assert!(stderr.ends_with("the answer is 404 Not Found, not a page\n"), "{stderr}");
+    let expected = format!("error: {}: the status is 404, not 200\n", server.url);
+    assert_eq!(stderr, expected);
 }
 
 #[test]
