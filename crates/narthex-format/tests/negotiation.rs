@@ -136,6 +136,7 @@ fn b27_versions_are_those_there_are() {
     check("application/openmetrics-text", OPENMETRICS_0);
     check("application/openmetrics-text;version=9.9", Format::TEXT);
     check("text/plain;version=1.0.0", TEXT_1);
+    check("text/plain;version=9.9", Format::TEXT);
     check("application/openmetrics-text;version=2.0.0,text/plain;version=1.0.0;q=0.1", TEXT_1);
 }
 
@@ -158,6 +159,19 @@ fn b27_the_escaping_is_that_of_the_clause_in_hand() {
         "*/*;escaping=values",
         Format::Text { version: TextVersion::V0_0_4, escaping: Escaping::Values },
     );
+}
+
+#[test]
+fn b27_an_unknown_escaping_changes_nothing_else() {
+    let version = OpenMetricsVersion::V1_0_0;
+    for (parameters, expected) in [
+        ("escaping=bogus", Format::OPEN_METRICS),
+        ("escaping=dots;escaping=bogus", openmetrics(version, Escaping::Dots)),
+        ("escaping=bogus;escaping=dots", openmetrics(version, Escaping::Dots)),
+    ] {
+        let clause = format!("application/openmetrics-text;version=1.0.0;{parameters}");
+        check(&format!("{clause},text/plain;q=0.5"), expected);
+    }
 }
 
 #[test]

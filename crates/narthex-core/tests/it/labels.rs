@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use narthex_core::model::MetricFamily;
-use narthex_core::{Counter, DynamicFamily, Family, Gauge, LabelValue, Registry};
+use narthex_core::{
+    Counter, DynamicFamily, Family, Gauge, LabelValue, LabelVisitor, Labels, Registry,
+};
 
 use crate::support::Request;
 
@@ -34,6 +36,42 @@ fn a05_label_values_are_text_and_make_one_series() {
     family.with(&[1_u8.text().as_ref()]).unwrap().inc();
     assert_eq!(registry.gather().value("c_total", &[("d", "1")]), Some(2.0));
     assert_eq!(family.len(), 1);
+}
+
+/// A level whose two highest numbers have one name.
+struct Level(usize);
+
+impl Labels for Level {
+    type Borrowed<'a> = Level;
+    const NAMES: &'static [&'static str] = &["level"];
+    const CARDINALITY: Option<usize> = Some(3);
+
+    fn visit<V: LabelVisitor>(&self, visitor: V) -> V::Output {
+        visitor.values([["low", "high", "high"][self.0]])
+    }
+
+    fn index(&self) -> usize {
+        self.0
+    }
+}
+
+#[test]
+fn a05_values_of_a_type_that_look_the_same_make_one_series() {
+    let registry = Registry::new();
+    let family: Family<Counter, Level> =
+        Family::builder("c_total", "C.").register(&registry).unwrap();
+    let shown = || registry.gather().value("c_total", &[("level", "high")]);
+    for level in [1, 2] {
+        family.with(&Level(level)).inc();
+    }
+    assert_eq!((family.len(), shown()), (1, Some(2.0)));
+
+    assert!(family.remove(&Level(1)));
+    assert!(!family.remove(&Level(2)));
+    for level in [2, 1] {
+        family.with(&Level(level)).inc();
+    }
+    assert_eq!((family.len(), shown()), (1, Some(2.0)));
 }
 
 #[test]

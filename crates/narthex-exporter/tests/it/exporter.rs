@@ -88,6 +88,35 @@ async fn c12_the_end_of_an_exporter_ends_nothing_of_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c12_the_end_of_an_exporter_ends_all_tasks_of_its_own() {
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let task_of_the_author = tokio::spawn(std::future::pending::<()>());
+    let before = alive();
+    let events = Events::default();
+    let seen = events.clone();
+    let hourly = Cached::background(async |_: ScrapeContext| {}, Duration::from_secs(3_600));
+    exporter()
+        .source("hourly", hourly)
+        .on_startup(async move |handle| {
+            visit(handle, "/-/healthy", seen);
+            Ok(())
+        })
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(events.all(), ["healthy\n"]);
+    // A task that was stopped needs a moment to go.
+    let gone = async {
+        while alive() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(30), gone).await;
+    assert!(gone.is_ok(), "{} tasks are left", alive() - before);
+    assert!(!task_of_the_author.is_finished());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_routes_are_served_beside_the_metrics() {
     let events = Events::default();
     let seen = events.clone();

@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use narthex_http::{ListenAddr, MetricsService, Server};
-use tokio::net::lookup_host;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, lookup_host};
 
 use crate::client::get;
 use crate::gathers::small;
@@ -73,6 +74,32 @@ async fn a28_a_port_is_free_again_after_shutdown() {
     let again = Server::bind(addr).await.unwrap().serve(MetricsService::new(small()));
     assert_eq!(get(addr, "/metrics").await.status, 200);
     drop(again);
+}
+
+#[tokio::test]
+async fn a28_addresses_that_belong_together_are_bound_together_or_not_at_all() {
+    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = holder.local_addr().unwrap();
+    let free = free_port_v4();
+    let error = Server::bind(&[free, taken][..]).await.unwrap_err();
+    let text = error.to_string();
+    let start = format!("cannot listen on `{free}, {taken}` (`{taken}`): ");
+    assert!(text.starts_with(&start), "{text}");
+    assert_eq!(Server::bind(free).await.unwrap().local_addrs(), [free]);
+}
+
+#[tokio::test]
+async fn a28_a_port_is_free_again_though_the_system_remembers_connections() {
+    let running = Server::bind("127.0.0.1:0").await.unwrap().serve(MetricsService::new(small()));
+    let addr = running.local_addrs()[0];
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // The side that ends a connection remembers it for a minute: here that is the server.
+    stream.read_to_end(&mut Vec::new()).await.unwrap();
+    drop(stream);
+    running.shutdown().await.unwrap();
+    assert_eq!(Server::bind(addr).await.unwrap().local_addrs(), [addr]);
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ fn median(summary: &Summary) -> f64 {
 }
 
 #[test]
-fn quantiles_are_of_the_last_eight_to_ten_minutes() {
+fn a13_quantiles_are_of_the_last_eight_to_ten_minutes() {
     let summary = summary(&[(0.5, 0.01)]);
     assert!(median(&summary).is_nan());
     summary.observe(1.0);
@@ -247,7 +247,7 @@ fn a_slow_observation_after_a_pause_is_a_new_one() {
 
 /// A slice has its own stream, and several together are as exact as one would be.
 #[test]
-fn a_window_of_several_slices_is_as_exact_as_one() {
+fn a13_a_window_of_several_slices_is_as_exact_as_one() {
     let n = 20_000;
     for (what, mut values) in streams(n) {
         let summary = summary(&USUAL);
