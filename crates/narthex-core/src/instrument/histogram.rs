@@ -379,6 +379,10 @@ fn totals_of_column(column: &NativeHistogramColumn) -> Totals {
 pub struct Shape(ShapeKind);
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for a family, and to observe is not to follow a pointer"
+)]
 enum ShapeKind {
     Classic { bounds: Bounds, search: Search },
     Native(Box<OfSeries>),

@@ -2,10 +2,13 @@
 
 use narthex_model::Bounds;
 
-/// Bounds laid out for finding the bucket of a value.
+/// Bounds laid out for finding the bucket of a value. They lie here and not behind a pointer, where
+/// there are few: to follow it takes as long as the rest.
 #[derive(Debug)]
 pub(super) enum Search {
     Octaves(Octaves),
+    /// Up to 15 other bounds, padded with +Inf: searched in four steps without a branch.
+    Padded([f64; 16]),
     Sorted(Bounds),
 }
 
@@ -13,8 +16,7 @@ pub(super) enum Search {
 /// and sizes mostly have them.
 ///
 /// The octave of a value leads to the one bound to compare it with, without a branch, which a
-/// processor cannot mispredict: 1 ns, where a binary search takes 2 to 4. The bounds lie here and
-/// not behind a pointer: to follow it takes as long as the rest.
+/// processor cannot mispredict: 1 ns, where four steps take 2 and a loop with an early exit 4 to 7.
 #[derive(Debug)]
 pub(super) struct Octaves {
     /// The octave of the first bound, as a float has it above the bits of its fraction.
@@ -28,9 +30,11 @@ pub(super) struct Octaves {
 
 impl Search {
     pub(super) fn new(bounds: &Bounds) -> Self {
-        match Octaves::new(bounds.as_slice()) {
-            Some(octaves) => Self::Octaves(octaves),
-            None => Self::Sorted(bounds.clone()),
+        let finite = bounds.as_slice();
+        match (Octaves::new(finite), padded(finite)) {
+            (Some(octaves), _) => Self::Octaves(octaves),
+            (None, Some(padded)) => Self::Padded(padded),
+            (None, None) => Self::Sorted(bounds.clone()),
         }
     }
 
@@ -39,16 +43,33 @@ impl Search {
     pub(super) fn bucket(&self, value: f64) -> usize {
         match self {
             Self::Octaves(octaves) => octaves.bucket(value),
-            Self::Sorted(bounds) => bucket_of_sorted(bounds.as_slice(), value),
+            other => other.bucket_by_halves(value),
+        }
+    }
+
+    /// Apart, so that the other search goes straight on.
+    #[inline(never)]
+    fn bucket_by_halves(&self, value: f64) -> usize {
+        match self {
+            Self::Octaves(octaves) => octaves.bucket(value),
+            Self::Padded(bounds) => {
+                let mut at = 0;
+                at += usize::from(bounds[7] < value) * 8;
+                at += usize::from(bounds[(at + 3) & 15] < value) * 4;
+                at += usize::from(bounds[(at + 1) & 15] < value) * 2;
+                at + usize::from(bounds[at & 15] < value)
+            }
+            Self::Sorted(bounds) => bounds.as_slice().partition_point(|bound| *bound < value),
         }
     }
 }
 
-/// Apart and cold, so that the other kind of search goes straight on.
-#[cold]
-#[inline(never)]
-fn bucket_of_sorted(bounds: &[f64], value: f64) -> usize {
-    bounds.partition_point(|bound| *bound < value)
+/// The bounds with +Inf after them, where there is at least one of it.
+fn padded(finite: &[f64]) -> Option<[f64; 16]> {
+    let mut padded = [f64::INFINITY; 16];
+    let (front, [_, ..]) = padded.split_at_mut_checked(finite.len())? else { return None };
+    front.copy_from_slice(finite);
+    Some(padded)
 }
 
 impl Octaves {
@@ -60,13 +81,10 @@ impl Octaves {
         if least <= 0.0 || !is_apart || octave(most) - first >= below.len() as i64 - 1 {
             return None;
         }
-        let mut bounds = [f64::INFINITY; 16];
-        let (front, [_, ..]) = bounds.split_at_mut_checked(finite.len())? else { return None };
-        front.copy_from_slice(finite);
         for (this, below) in (first..).zip(&mut below) {
             *below = finite.iter().filter(|bound| octave(**bound) < this).count() as u8;
         }
-        Some(Self { first, below, bounds })
+        Some(Self { first, below, bounds: padded(finite)? })
     }
 
     #[inline(always)]
@@ -103,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn both_searches_agree_with_the_definition() {
+    fn all_searches_agree_with_the_definition() {
         check(&Buckets::DEFAULT, true);
         for len in 1..40 {
             let finite: Vec<f64> = (0..len).map(|n| f64::from(n) - 3.0).collect();
