@@ -47,7 +47,8 @@ impl Search {
         }
     }
 
-    /// Apart, so that the other search goes straight on.
+    /// Apart and called cold, so that the other search goes straight on.
+    #[cold]
     #[inline(never)]
     fn bucket_by_halves(&self, value: f64) -> usize {
         match self {
