@@ -58,7 +58,12 @@ impl Report {
             Self::Markdown => {
                 let cell = |sample: &Option<Sample>| sample.as_ref().map_or_else(String::new, cell);
                 let cells: Vec<_> = samples.iter().map(cell).collect();
-                let verdict = if holds { "holds" } else { "**missed**" };
+                let verdict = match holds {
+                    // Shown beside a row that has one.
+                    _ if row.gate.0.is_empty() => "",
+                    true => "holds",
+                    false => "**missed**",
+                };
                 let (name, unit) = (row.name, row.unit);
                 println!("| {name} | {unit} | {} | {} | {verdict} |", cells.join(" | "), row.gate);
             }
