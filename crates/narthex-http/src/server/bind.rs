@@ -219,11 +219,18 @@ impl Candidates {
     }
 }
 
+/// Bytes of a page that may wait in a connection's socket, which the system doubles for its own
+/// bookkeeping. Left alone it holds up to 4 MB for each reader that stalls, and until it is full
+/// nobody can tell that one does.
+const SEND_BUFFER: u32 = 256 * 1024;
+
 fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     /// Clients that wait to be accepted: with less, thousands that dribble keep a scraper out.
     const BACKLOG: u32 = 4096;
     let socket = if addr.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     socket.set_reuseaddr(true)?;
+    // Connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(addr)?;
     let listener = socket.listen(BACKLOG)?;
     let addr = listener.local_addr()?;
