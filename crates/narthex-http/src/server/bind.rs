@@ -222,7 +222,7 @@ impl Candidates {
 /// Bytes of a page that may wait in a connection's socket, which the system doubles for its own
 /// bookkeeping. Left alone it holds up to 4 MB for each reader that stalls, and until it is full
 /// nobody can tell that one does.
-const SEND_BUFFER: u32 = 256 * 1024;
+const SEND_BUFFER: u32 = 1024 * 1024;
 
 fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     /// Clients that wait to be accepted: with less, thousands that dribble keep a scraper out.
