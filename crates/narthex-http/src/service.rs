@@ -70,8 +70,8 @@ use crate::gather::{DynGather, Gather, Selection, SourceStatus};
 ///
 /// # Slow readers
 /// At most two pages of a format are alive, and eight pairs of filtered ones, so that slow readers
-/// cannot eat the memory. Who finds both still being read gets the younger if it is under two
-/// seconds old. If it is older, a page is taken back whose readers all took nothing for half a
+/// cannot eat the memory. Who finds both still being read gets the younger if it is under one
+/// second old. If it is older, a page is taken back whose readers all took nothing for half a
 /// second or have outlived their own timeout (at most a minute): their responses break off.
 /// Where there is no such page, the answer is 503 with `Retry-After`.
 ///

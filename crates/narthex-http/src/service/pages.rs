@@ -103,9 +103,8 @@ struct Page {
     gathered_at: Instant,
 }
 
-/// A page that is younger may be handed out again where no new one can be made. It takes about a
-/// second until two hundred readers that stall have what their sockets hold, and can be told apart.
-const FRESH: Duration = Duration::from_secs(2);
+/// A page that is younger may be handed out again where no new one can be made.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Up to here a page is encoded at once, in at most a few hundred microseconds; a longer one goes
 /// to a thread that may block.
