@@ -128,37 +128,16 @@ impl Participant for Narthex {
         match kind {
             Kind::Counter => {
                 let family = Family::builder(COUNTER, HELP).register(&registry).unwrap();
-                let record = |child: Child<'_, Counter>, value| child.inc_by(value as u64);
-                Box::new(Page {
-                    registry,
-                    family,
-                    record,
-                    encoder: Mutex::default(),
-                    protobuf: Mutex::default(),
-                })
+                Page::<Counter>::boxed(registry, family, |child, value| child.inc_by(value as u64))
             }
             Kind::Gauge => {
                 let family = Family::builder(GAUGE, HELP).register(&registry).unwrap();
-                let record = |child: Child<'_, Gauge>, value| child.set(value);
-                Box::new(Page {
-                    registry,
-                    family,
-                    record,
-                    encoder: Mutex::default(),
-                    protobuf: Mutex::default(),
-                })
+                Page::<Gauge>::boxed(registry, family, |child, value| child.set(value))
             }
             Kind::Histogram => {
-                let builder = Family::builder(HISTOGRAM, HELP);
-                let family = builder.buckets(BUCKETS).register(&registry).unwrap();
-                let record = |child: Child<'_, Histogram>, value| child.observe(value);
-                Box::new(Page {
-                    registry,
-                    family,
-                    record,
-                    encoder: Mutex::default(),
-                    protobuf: Mutex::default(),
-                })
+                let family = Family::builder(HISTOGRAM, HELP).buckets(BUCKETS);
+                let family = family.register(&registry).unwrap();
+                Page::<Histogram>::boxed(registry, family, |child, value| child.observe(value))
             }
         }
     }
@@ -174,6 +153,15 @@ struct Page<M: Metric> {
 }
 
 impl<M: Metric> Page<M> {
+    fn boxed(
+        registry: Registry,
+        family: Family<M, Request<'static>>,
+        record: fn(Child<'_, M>, f64),
+    ) -> Box<dyn super::Family> {
+        let (encoder, protobuf) = Default::default();
+        Box::new(Self { registry, family, record, encoder, protobuf })
+    }
+
     fn encode(&self, mut sink: impl FnMut(&[u8])) {
         let mut encoder = self.encoder.lock().unwrap();
         let encoder = encoder.get_or_insert_with(|| Box::new(Encoder::new(Format::TEXT)));

@@ -40,6 +40,18 @@ fn visit(handle: ExporterHandle, path: &'static str, events: Events) {
     });
 }
 
+/// Runs the exporter until somebody has seen this page, and gives the page.
+async fn run_for_a_visit(exporter: Exporter, path: &'static str) -> Vec<String> {
+    let events = Events::default();
+    let seen = events.clone();
+    let exporter = exporter.on_startup(async move |handle| {
+        visit(handle, path, seen);
+        Ok(())
+    });
+    exporter.run().await.unwrap();
+    events.all()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b02_hooks_run_around_serving_and_know_the_exporter() {
     let events = Events::default();
@@ -92,19 +104,9 @@ async fn c12_the_end_of_an_exporter_ends_all_tasks_of_its_own() {
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let task_of_the_author = tokio::spawn(std::future::pending::<()>());
     let before = alive();
-    let events = Events::default();
-    let seen = events.clone();
     let hourly = Cached::background(async |_: ScrapeContext| {}, Duration::from_secs(3_600));
-    exporter()
-        .source("hourly", hourly)
-        .on_startup(async move |handle| {
-            visit(handle, "/-/healthy", seen);
-            Ok(())
-        })
-        .run()
-        .await
-        .unwrap();
-    assert_eq!(events.all(), ["healthy\n"]);
+    let exporter = exporter().source("hourly", hourly);
+    assert_eq!(run_for_a_visit(exporter, "/-/healthy").await, ["healthy\n"]);
     // A task that was stopped needs a moment to go.
     let gone = async {
         while alive() > before {
@@ -118,19 +120,9 @@ async fn c12_the_end_of_an_exporter_ends_all_tasks_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_routes_are_served_beside_the_metrics() {
-    let events = Events::default();
-    let seen = events.clone();
     let route = narthex_http::MetricsService::new(Registry::new()).without_self_metrics();
-    exporter()
-        .route("/status", route)
-        .on_startup(async move |handle| {
-            visit(handle, "/status", seen);
-            Ok(())
-        })
-        .run()
-        .await
-        .unwrap();
-    assert_eq!(events.all(), [""]);
+    let exporter = exporter().route("/status", route);
+    assert_eq!(run_for_a_visit(exporter, "/status").await, [""]);
 }
 
 #[tokio::test]
