@@ -2,6 +2,7 @@
 
 mod args;
 mod show;
+mod text;
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -129,9 +130,9 @@ fn readable(answer: &Answer) -> Result<(Cow<'_, [u8]>, Vec<String>), ParseError>
     }
     let limits = Limits::default();
     let scrape = parse_within(Syntax::Protobuf, &answer.body, Mode::Strict, &limits)?;
-    let mut page = Vec::new();
-    PageFormat::Text.writer(Escaping::AllowUtf8).encode(&scrape, &mut page);
     let losses = losses(&scrape, PageFormat::Text, Escaping::AllowUtf8);
+    let not_shown = losses.iter().filter(|loss| !loss.is_of_native_buckets());
     let problems = scrape.problems().iter().map(ToString::to_string);
-    Ok((page.into(), problems.chain(losses.iter().map(ToString::to_string)).collect()))
+    let remarks = problems.chain(not_shown.map(ToString::to_string)).collect();
+    Ok((text::page(&scrape).into(), remarks))
 }

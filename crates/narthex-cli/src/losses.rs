@@ -62,6 +62,13 @@ enum LossKind {
     Unreadable(String),
 }
 
+impl Loss {
+    /// Whether it is of native buckets, which people may be shown beside the page.
+    pub(crate) fn is_of_native_buckets(&self) -> bool {
+        self.kind == LossKind::NativeBuckets
+    }
+}
+
 struct Found {
     format: PageFormat,
     losses: Vec<Loss>,

@@ -7,6 +7,7 @@
 
 mod buckets;
 mod schema;
+mod show;
 
 use std::fmt;
 
@@ -25,6 +26,8 @@ pub use schema::Schema;
 /// let histogram = NativeHistogram::new(schema, zero, positive, NativeBuckets::default(), 4, 5.0)?;
 /// let cumulative: Vec<_> = histogram.cumulative_buckets().map(|b| (b.upper, b.count)).collect();
 /// assert_eq!(cumulative[1..], [(1.0, 3), (4.0, 4)]);
+/// let shown = histogram.reduce_resolution(Schema::COARSEST).to_string();
+/// assert!(shown.ends_with("e-39]:1, (1.52587890625e-05,1]:2, (1,65536]:1}"), "{shown}");
 /// # Ok::<(), narthex_model::NativeHistogramError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -59,6 +62,8 @@ impl Default for ZeroBucket {
 }
 
 /// One bucket with its bounds.
+///
+/// It contains the one that is further from zero, and the bucket around zero contains both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NativeBucket {
     /// The lower bound.
@@ -148,15 +153,47 @@ impl NativeHistogram {
         })
     }
 
-    /// What was observed up to each upper bound, in ascending order, as in a classic histogram.
-    pub fn cumulative_buckets(&self) -> impl Iterator<Item = NativeBucket> + use<'_> {
+    /// All buckets in ascending order, the one around zero among them where anything was observed
+    /// in it.
+    ///
+    /// No two of them overlap: where the threshold of the bucket around zero lies within another
+    /// bucket, that one begins or ends there, for an observation is compared with the threshold
+    /// first.
+    ///
+    /// ```
+    /// use narthex_model::{NativeBuckets, NativeHistogram, Schema, ZeroBucket};
+    ///
+    /// let schema = Schema::for_factor(2.0).expect("the factor is above 1");
+    /// let side = || NativeBuckets::from_counts([(0, 1), (2, 4)]);
+    /// let zero = ZeroBucket { threshold: 0.75, count: 3 };
+    /// let histogram = NativeHistogram::new(schema, zero, side(), side(), 13, 0.0)?;
+    /// let buckets: Vec<_> = histogram.buckets().filter(|b| b.count > 0).collect();
+    /// let shown: Vec<_> = buckets.iter().map(ToString::to_string).collect();
+    /// assert_eq!(shown, ["[-4,-2):4", "[-1,-0.75):1", "[-0.75,0.75]:3", "(0.75,1]:1", "(2,4]:4"]);
+    /// # Ok::<(), narthex_model::NativeHistogramError>(())
+    /// ```
+    pub fn buckets(&self) -> impl Iterator<Item = NativeBucket> + use<'_> {
+        let ZeroBucket { threshold, count } = self.zero;
         let mut negative: Vec<_> = self.negative_buckets().collect();
         negative.reverse();
-        let ZeroBucket { threshold, count } = self.zero;
-        let zero = NativeBucket { lower: -threshold, upper: threshold, count };
-        let zero = (count > 0).then_some(zero);
-        let all = negative.into_iter().chain(zero).chain(self.positive_buckets());
-        all.scan(0, |total, bucket| {
+        let below = negative.into_iter().map(move |bucket| NativeBucket {
+            lower: bucket.lower.min(-threshold),
+            upper: bucket.upper.min(-threshold),
+            ..bucket
+        });
+        // Subtracted, because -0 is what the opposite of a threshold of 0 would be.
+        let zero = NativeBucket { lower: 0.0 - threshold, upper: threshold, count };
+        let above = self.positive_buckets().map(move |bucket| NativeBucket {
+            lower: bucket.lower.max(threshold),
+            upper: bucket.upper.max(threshold),
+            ..bucket
+        });
+        below.chain((count > 0).then_some(zero)).chain(above)
+    }
+
+    /// What was observed up to each upper bound, in ascending order, as in a classic histogram.
+    pub fn cumulative_buckets(&self) -> impl Iterator<Item = NativeBucket> + use<'_> {
+        self.buckets().scan(0, |total, bucket| {
             *total += bucket.count;
             Some(NativeBucket { lower: f64::NEG_INFINITY, count: *total, ..bucket })
         })

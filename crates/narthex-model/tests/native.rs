@@ -1,13 +1,14 @@
 //! Native histograms beside Prometheus and `client_golang`: the cases lie in the folder that
 //! `NARTHEX_CONFORMANCE` names.
 //!
-//! Not ours are histograms with custom buckets, which no page can have, and counts that are not
-//! whole numbers.
+//! Not ours are histograms with custom buckets, which no page can have but as classic ones, and
+//! counts that are not whole numbers.
 
 use std::path::PathBuf;
 
 use narthex_model::{
-    NativeBucket, NativeBuckets, NativeHistogram, NativeHistogramError, Schema, Span, ZeroBucket,
+    Bounds, FamilyBuilder, MetricType, NativeBucket, NativeBuckets, NativeHistogram,
+    NativeHistogramError, Schema, Span, ZeroBucket,
 };
 use narthex_test::conformance;
 use serde_json::Value;
@@ -221,6 +222,85 @@ fn buckets_are_shown_with_their_bounds() {
         ours += 1;
     }
     assert_eq!(ours, 7);
+}
+
+#[test]
+fn all_buckets_are_walked_from_below_to_above() {
+    let Some(cases) = cases("model_float_all_buckets.json") else { return };
+    for case in &cases {
+        let histogram = histogram(&case["h"], Counts::Absolute).expect("a good histogram");
+        // As upstream's test has it: the sides one after the other, cut where zero's bucket ends.
+        let ZeroBucket { threshold, count } = histogram.zero();
+        let mut expected: Vec<_> = histogram.negative_buckets().collect();
+        assert_eq!(!expected.is_empty(), case["includeNeg"] == true, "{case}");
+        expected.reverse();
+        expected.iter_mut().for_each(|bucket| bucket.upper = bucket.upper.min(-threshold));
+        if case["includeZero"] == true {
+            expected.push(NativeBucket { lower: -threshold, upper: threshold, count });
+        }
+        let positive: Vec<_> = histogram.positive_buckets().collect();
+        assert_eq!(!positive.is_empty(), case["includePos"] == true, "{case}");
+        expected.extend(positive.into_iter().map(|bucket| {
+            let lower = bucket.lower.max(threshold);
+            NativeBucket { lower, ..bucket }
+        }));
+        assert_eq!(histogram.buckets().collect::<Vec<_>>(), expected, "{case}");
+        let ascending = histogram.buckets().is_sorted_by(|a, b| a.upper <= b.lower);
+        assert!(ascending, "{case}");
+    }
+    assert_eq!(cases.len(), 7);
+}
+
+#[test]
+fn histograms_are_shown_as_the_server_shows_them() {
+    let Some(cases) = cases("model_string.json") else { return };
+    let mut ours = 0;
+    for case in cases.iter().filter(|case| is_ours(&case["histogram"])) {
+        let histogram = histogram(&case["histogram"], Counts::Deltas).expect("a good histogram");
+        // The server also shows a count that is not that of the buckets, which is refused here.
+        let expected = case["expectedString"].as_str().expect("a text");
+        let expected = expected.replace("{count:9,", "{count:21,");
+        assert_eq!(histogram.to_string(), expected);
+        ours += 1;
+    }
+    assert_eq!(ours, 3);
+}
+
+#[test]
+fn numbers_are_shown_as_the_server_shows_them() {
+    let Some(folder) = conformance("numbers") else { return };
+    let text = std::fs::read_to_string(folder.join("float_format.tsv")).expect("the table");
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|row| row.split('\t').collect()).collect();
+    for row in &rows {
+        let (zero, none) = (ZeroBucket::default(), NativeBuckets::default);
+        let histogram = NativeHistogram::new(Schema::FINEST, zero, none(), none(), 0, bits(row[0]));
+        let shown = histogram.expect("it is empty").to_string();
+        assert_eq!(shown, format!("{{count:0, sum:{}}}", row[1]), "{row:?}");
+    }
+    assert!(rows.len() > 200);
+}
+
+#[test]
+fn classic_histograms_are_one_family_where_their_bounds_match() {
+    let Some(cases) = cases("model_custom_bounds_match.json") else { return };
+    for case in &cases {
+        let family = |key: &str| {
+            let bounds: Vec<_> = list(&case[key]).iter().map(float).collect();
+            let bounds = match &bounds[..] {
+                [] => Bounds::none(),
+                bounds => Bounds::new(bounds).expect("good bounds"),
+            };
+            let counts = vec![1; bounds.buckets()];
+            let family = FamilyBuilder::new(MetricType::Histogram, "h", "");
+            let mut family = family.histograms(bounds).label_names(["bounds"]);
+            family.push_histogram([key], counts, 1.0);
+            family.build().expect("a good family")
+        };
+        let merged = family("c1").merge(&family("c2"));
+        let merged = merged.ok().map(|(both, dropped)| (both.len(), dropped));
+        assert_eq!(merged, (case["want"] == true).then_some((2, 0)), "{case}");
+    }
+    assert_eq!(cases.len(), 8);
 }
 
 #[test]

@@ -48,9 +48,10 @@ pub(crate) struct FetchArgs {
 
 const HELP: &str = "\
 Shows status, headers, sizes and time, then the page. A page in protobuf is shown as text, unless
---raw is given; what text cannot show is told on standard error. On a terminal, control characters
-in the page are written out. The exit code is 0 where every answer came whole and with the status
-200, 1 where one did not, and 2 where the arguments or a file that they name cannot be used.
+--raw is given: native histograms in comments that begin with '# native'; what text cannot show is
+told on standard error. On a terminal, control characters in the page are written out. The exit code
+is 0 where every answer came whole and with the status 200, 1 where one did not, and 2 where the
+arguments or a file that they name cannot be used.
 
   narthex fetch http://localhost:9999/metrics
   narthex fetch http://localhost:9999/metrics --format protobuf --interval 5

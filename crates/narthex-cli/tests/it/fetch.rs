@@ -279,6 +279,36 @@ fn a45_protobuf_is_shown_as_text() {
 }
 
 #[test]
+fn native_histograms_are_shown_in_comments() {
+    let json = r#"{"families": [{"name": "h", "type": "histogram", "metrics": [
+        {"labels": {"a": "1"}, "histogram": {"count": 7, "sum": 4.5, "buckets": [], "native": {
+            "schema": 0, "zero_threshold": 0.001, "zero_count": 2,
+            "negative": {"spans": [{"offset": -1, "length": 1}], "counts": [1]},
+            "positive": {"spans": [{"offset": 1, "length": 3}], "counts": [3, 0, 1]}
+        }}}
+    ]}]}"#;
+    let directory = Directory::new().write("page.json", json);
+    let convert = ["convert", "--to=protobuf", "page.json"];
+    let page = directory.command(&convert).output().unwrap().stdout;
+    let server = Server::start(ok(PROTOBUF, &page));
+    let (code, stdout, stderr) = directory.end_of(&["fetch", &server.url], &[]);
+    assert_eq!((code, &*stderr), (0, ""));
+    let shown = stdout.split_once("\n\n").unwrap().1;
+    let expected = "\
+# TYPE h histogram
+h_bucket{a=\"1\",le=\"+Inf\"} 7
+h_sum{a=\"1\"} 4.5
+h_count{a=\"1\"} 7
+# native h{a=\"1\"} {count:7, sum:4.5, [-0.5,-0.25):1, [-0.001,0.001]:2, (1,2]:3, (4,8]:1}
+";
+    assert_eq!(shown, expected);
+    // Text all the same.
+    let page = directory.write("page.txt", shown);
+    let (code, _, stderr) = page.end_of(&["convert", "--to=text", "page.txt"], &[]);
+    assert_eq!((code, &*stderr), (0, ""));
+}
+
+#[test]
 fn a45_raw_protobuf_is_the_body_byte_for_byte() {
     let page = protobuf();
     let server = Server::start(ok(PROTOBUF, &page));

@@ -70,6 +70,43 @@ fn the_count_is_that_of_the_buckets() {
 }
 
 #[test]
+fn buckets_are_shown_from_below_to_above() {
+    let shown = |threshold, negative: &[(i32, u64)], zero, positive: &[(i32, u64)]| {
+        let side = |buckets: &[(i32, u64)]| NativeBuckets::from_counts(buckets.iter().copied());
+        let count = zero + [negative, positive].concat().iter().map(|(_, n)| n).sum::<u64>();
+        let zero = ZeroBucket { threshold, count: zero };
+        let (negative, positive) = (side(negative), side(positive));
+        let schema = Schema::new(0).unwrap();
+        NativeHistogram::new(schema, zero, positive, negative, count, f64::NAN).unwrap().to_string()
+    };
+    assert_eq!(shown(0.0, &[], 3, &[]), "{count:3, sum:NaN, [0,0]:3}");
+    assert_eq!(
+        shown(1.0, &[(1, 2), (3, 1)], 4, &[(1, 5)]),
+        "{count:12, sum:NaN, [-8,-4):1, [-2,-1):2, [-1,1]:4, (1,2]:5}"
+    );
+    assert_eq!(
+        shown(0.0, &[(1025, 1)], 0, &[(-20, 1), (21, 1), (1024, 1), (1025, 1)]),
+        "{count:5, sum:NaN, [-Inf,-1.7976931348623157e+308):1, \
+         (4.76837158203125e-07,9.5367431640625e-07]:1, (1.048576e+06,2.097152e+06]:1, \
+         (8.98846567431158e+307,1.7976931348623157e+308]:1, (1.7976931348623157e+308,+Inf]:1}"
+    );
+}
+
+#[test]
+fn the_bucket_around_zero_takes_its_part_of_others() {
+    let zero = ZeroBucket { threshold: 3.0, count: 1 };
+    let side = || NativeBuckets::from_counts([(1, 2), (2, 4)]);
+    let histogram =
+        NativeHistogram::new(Schema::new(0).unwrap(), zero, side(), side(), 13, 0.0).unwrap();
+    let bounds: Vec<_> = histogram.buckets().map(|b| (b.lower, b.upper, b.count)).collect();
+    // What lies within altogether has nothing left but its count.
+    let expected = [(-4.0, -3.0, 4), (-3.0, -3.0, 2), (-3.0, 3.0, 1), (3.0, 3.0, 2), (3.0, 4.0, 4)];
+    assert_eq!(bounds, expected);
+    let cumulative: Vec<_> = histogram.cumulative_buckets().map(|b| (b.upper, b.count)).collect();
+    assert_eq!(cumulative, [(-3.0, 4), (-3.0, 6), (3.0, 7), (3.0, 9), (4.0, 13)]);
+}
+
+#[test]
 fn schemas_have_their_limits() {
     assert_eq!(Schema::new(-5), None);
     assert_eq!(Schema::new(9), None);
