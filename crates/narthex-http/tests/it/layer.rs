@@ -6,12 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full};
 use narthex_core::Registry;
 use narthex_http::{Body, MetricNames, MetricsLayer, MetricsLayerBuilder, StatusLabel};
+use narthex_test::conformance;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -333,6 +336,50 @@ async fn a30_layers_of_one_registry_count_together_and_a_clash_is_an_error() {
     assert_eq!(registry.gather().value("http_requests_total", &labels), Some(2.0));
     let error = MetricsLayer::builder().duration_buckets([1.0]).register(&registry).unwrap_err();
     assert!(error.to_string().contains("http_request"), "{error}");
+}
+
+/// Which labels promhttp takes on the metrics of its users. A layer's metrics are its own, as are
+/// those of their labels that requests tell apart, so that what users add are constant labels.
+#[tokio::test]
+async fn constant_labels_are_taken_as_client_golang_takes_them() {
+    /// A constant `method` is one that its metrics may have in place of their own, and ours not.
+    const DEVIATION: &str = "supported label as const and curry";
+    let Some(folder) = conformance("registry") else { return };
+    let cases = std::fs::read(folder.join("http_middleware_label_check.json")).unwrap();
+    let cases: Vec<serde_json::Value> = serde_json::from_slice(&cases).unwrap();
+    let mut compared = 0;
+    for case in &cases {
+        // Bytes that are no UTF-8 are in no string of ours; what stands for them is no name either.
+        let text = |name: &serde_json::Value| match name["base64"].as_str() {
+            Some(bytes) => String::from_utf8_lossy(&BASE64.decode(bytes).unwrap()).into_owned(),
+            None => name.as_str().unwrap().to_owned(),
+        };
+        let names = |key: &str| -> Vec<String> {
+            case[key].as_array().into_iter().flatten().map(text).collect()
+        };
+        let is_their_own = |name: &String| ["code", "method"].contains(&name.as_str());
+        if case["metricName"] != "" || !names("varLabels").iter().all(is_their_own) {
+            assert_eq!(case["ok"], false, "nothing of ours says what they refuse: {case}");
+            continue;
+        }
+        let constant = [names("constLabels"), names("curriedLabels")].concat();
+        let builder = MetricsLayer::builder();
+        let builder = constant.iter().fold(builder, |builder, name| builder.const_label(name, "x"));
+        let registry = Registry::new();
+        let layer = builder.register(&registry);
+        let expected = case["ok"] == true && case["case"] != DEVIATION;
+        assert_eq!(layer.is_ok(), expected, "{case}");
+        if let Ok(layer) = layer {
+            let mut service = layer.layer(does(|| ready(ok(Body::empty()))));
+            drop(Service::call(&mut service, get("/")).await.unwrap());
+            let scrape = registry.gather();
+            let requests = scrape.family("http_requests_total").unwrap().metric(0).unwrap();
+            let labels: Vec<_> = constant.iter().map(|name| (name.as_str(), "x")).collect();
+            assert!(requests.matches(&labels), "{case}");
+        }
+        compared += 1;
+    }
+    assert_eq!((compared, cases.len()), (11, 16));
 }
 
 #[tokio::test]

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use narthex_core::Registry;
+use narthex_core::{Counter, Gauge, Histogram, Registry};
 use narthex_http::{Body, Gather, GatherError, MetricsService, ResponseFuture, ScrapeRequest};
 use narthex_model::{MetricFamily, MetricName, Problem, Scrape};
+use narthex_test::conformance;
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -437,6 +438,30 @@ async fn b26_c10_the_query_chooses_sources_families_and_series() {
     let unfiltered = service.without_filters();
     let (status, page) = ask_uri(&unfiltered, "/metrics?bad&collect[]=none").await;
     assert_eq!((status, samples(&page).len()), (StatusCode::OK, 4));
+}
+
+#[tokio::test]
+async fn b26_families_are_filtered_by_name_as_client_golang_filters_them() {
+    let Some(folder) = conformance("registry") else { return };
+    let cases = std::fs::read(folder.join("name_filter.json")).unwrap();
+    let cases: Vec<serde_json::Value> = serde_json::from_slice(&cases).unwrap();
+    let registry = Registry::new();
+    Counter::builder("test_counter", "A counter.").register(&registry).unwrap();
+    Gauge::builder("test_gauge", "A gauge.").register(&registry).unwrap();
+    Histogram::builder("test_histogram", "A histogram.").register(&registry).unwrap();
+    let service = MetricsService::new(registry).without_self_metrics();
+    for case in &cases {
+        let (status, page) = ask_uri(&service, case["url"].as_str().unwrap()).await;
+        assert_eq!(status, StatusCode::OK, "{case}");
+        let names = |key: &str| -> Vec<&str> {
+            case[key].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
+        };
+        let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let families: Vec<_> = types.map(|rest| rest.split(' ').next().unwrap()).collect();
+        assert_eq!(families, names("shouldContain"), "{case}");
+        assert!(!names("shouldNotContain").iter().any(|name| page.contains(name)), "{case}");
+    }
+    assert_eq!(cases.len(), 6);
 }
 
 #[tokio::test]
