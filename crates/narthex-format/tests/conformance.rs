@@ -5,8 +5,6 @@ mod cases;
 mod prototext;
 mod schema;
 
-use std::path::{Path, PathBuf};
-
 use narthex_format::parse::{Mode, Syntax, parse};
 use narthex_format::{CreatedLines, Escaping, Format, OpenMetricsVersion, TextVersion};
 use narthex_model::{LabelName, MetricFamily, MetricName, Number, Scrape, Value};
@@ -563,54 +561,4 @@ fn b27_a_page_of_several_messages_is_read() {
     let mut written = Vec::new();
     Format::PROTOBUF.encode(&scrape, &mut written);
     assert_eq!(parse(Syntax::Protobuf, &written, Mode::Strict).expect("a good page"), scrape);
-}
-
-/// The sets that this crate answers for, and what of them belongs to others.
-#[test]
-fn every_file_of_the_conformance_sets_is_read_by_a_test() {
-    let Some(folder) = narthex_test::conformance("") else { return };
-    /// Below these, tests read all files by the list that the set has of them.
-    const LISTED: [(&str, usize); 3] =
-        [("openmetrics/", 423), ("openmetrics1-spec/", 40), ("expfmt/fuzz_corpus/", 26)];
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the folder of crates");
-    let mut sources = String::new();
-    for tests in ["narthex-format/tests", "narthex-http/tests"] {
-        for file in files(&crates.join(tests)) {
-            sources += &std::fs::read_to_string(file).unwrap_or_default();
-        }
-    }
-    let mut listed = [0; LISTED.len()];
-    for set in [
-        "openmetrics",
-        "openmetrics1-spec",
-        "expfmt",
-        "text",
-        "numbers",
-        "negotiation",
-        "escaping",
-        "promlint",
-        "client_java",
-    ] {
-        for file in files(&folder.join(set)) {
-            let path = file.strip_prefix(&folder).expect("it is below").display().to_string();
-            if let Some(at) = LISTED.iter().position(|(below, _)| path.starts_with(below)) {
-                listed[at] += 1;
-            } else if !path.contains("openmetrics_2_0") {
-                let read = sources.contains(&path)
-                    || sources.contains(path.split_once('/').expect("a set").1);
-                assert!(read, "no test reads {path}");
-            }
-        }
-    }
-    assert_eq!(listed, LISTED.map(|(_, count)| count));
-}
-
-/// All files below the folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}")) {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
 }
