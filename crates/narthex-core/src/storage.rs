@@ -6,7 +6,8 @@
 //! shares the chunks instead of copying labels.
 //!
 //! - [`key`] turns a borrowed label value into its hash and into words that *are* the value, so
-//!   that a lookup compares words and touches no text; [`long_values`] are what does not fit.
+//!   that a lookup compares words and touches no text; [`keys`] finds them by the ids in a record, and
+//!   [`long_values`] are what does not fit.
 //! - [`table`] finds the record of a hash. Readers take no lock: they may miss a series that is
 //!   there (a slot was being moved), never find one that is not theirs. Every miss is looked up
 //!   again under the writer's mutex, and that one rule makes growth and deletion simple.
@@ -22,6 +23,7 @@ mod epochs;
 mod expiry;
 pub(crate) mod halves;
 pub(crate) mod key;
+mod keys;
 mod long_values;
 pub(crate) mod slots;
 mod store;

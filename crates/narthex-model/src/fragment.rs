@@ -275,12 +275,7 @@ impl Fragments {
     /// Fragments in every chunk but the first, as a power of two.
     const LOG: u32 = 6;
     /// Fragments in the first chunk, so that a family of one series stays small.
-    const SMALL: u32 = 4;
-
-    /// The id to use after `id`; ids start at 0 and leave a gap where the small first chunk ends.
-    pub fn following(id: u32) -> u32 {
-        if id + 1 == Self::SMALL { 1 << Self::LOG } else { id + 1 }
-    }
+    const SMALL: usize = 4;
 
     /// The fragment `id`, or the absent one.
     #[inline(always)]
@@ -294,10 +289,8 @@ impl Fragments {
         FragmentsView(&self.0)
     }
 
-    /// Stores `fragment` under `id`; snapshots taken before keep what they had.
-    ///
-    /// # Panics
-    /// Panics for an id that [`following`](Self::following) never gives.
+    /// Stores `fragment` under `id`, where ids count from 0 on; snapshots taken before keep what they
+    /// had.
     pub fn set(&mut self, id: u32, fragment: Fragment) {
         let (chunk, at) = Self::place(id);
         let chunks = Arc::make_mut(&mut self.0);
@@ -305,7 +298,12 @@ impl Fragments {
             let len = if chunks.is_empty() { Self::SMALL } else { 1 << Self::LOG };
             chunks.push((0..len).map(|_| Slot::default()).collect());
         }
-        Arc::make_mut(&mut chunks[chunk])[at] = Slot(fragment);
+        let chunk = &mut chunks[chunk];
+        if at >= chunk.len() {
+            let more = (chunk.len()..1 << Self::LOG).map(|_| Slot::default());
+            *chunk = chunk.iter().cloned().chain(more).collect();
+        }
+        Arc::make_mut(chunk)[at] = Slot(fragment);
     }
 
     /// Forgets the text under `id`; snapshots taken before keep it.
@@ -427,20 +425,15 @@ mod tests {
     #[test]
     fn snapshots_keep_what_they_saw() {
         let mut live = Fragments::default();
-        let ids: Vec<_> = std::iter::successors(Some(0), |&id| Some(Fragments::following(id)))
-            .take(200)
-            .collect();
-        for (n, &id) in ids.iter().enumerate() {
-            live.set(id, fragment(&n.to_string()));
-        }
+        (0..200).for_each(|id| live.set(id, fragment(&id.to_string())));
         let seen = live.clone();
-        live.set(ids[7], fragment("seven"));
-        live.forget(ids[150]);
-        assert_eq!(seen.get(ids[7]).value(), "7");
-        assert_eq!(seen.get(ids[150]).value(), "150");
-        assert_eq!(live.get(ids[7]).value(), "seven");
-        assert!(live.get(ids[150]).is_empty());
-        assert_eq!(live.get(ids[199]).value(), "199");
+        live.set(7, fragment("seven"));
+        live.forget(150);
+        assert_eq!(seen.get(7).value(), "7");
+        assert_eq!(seen.get(150).value(), "150");
+        assert_eq!(live.get(7).value(), "seven");
+        assert!(live.get(150).is_empty());
+        assert_eq!(live.get(199).value(), "199");
         assert!(live.get(u32::MAX).is_empty());
     }
 }

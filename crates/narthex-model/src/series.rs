@@ -468,7 +468,7 @@ impl SeriesBuilder {
             return id;
         }
         let id = self.next_fragment;
-        self.next_fragment = Fragments::following(id);
+        self.next_fragment += 1;
         let fragment = match value {
             "" => Fragment::absent().clone(),
             value => Fragment::new(&self.names[k], value, k == 0),

@@ -85,7 +85,7 @@ static CELLS: Cells = Cells {
 /// All cells of the process.
 struct Cells {
     /// What threads without cells of their own and threads that have ended have counted.
-    shared: Directory<AtomicU64>,
+    shared: Directory<AtomicU64, 1>,
     state: Mutex<State>,
 }
 
@@ -323,7 +323,7 @@ fn with_shared(first: u32, write: impl FnOnce(&[AtomicU64])) {
 }
 
 fn shared_chunk(chunk: usize) -> Option<&'static [AtomicU64]> {
-    CELLS.shared.view().chunk(chunk).map(|cells| &**cells)
+    CELLS.shared.chunk(chunk).map(|cells| &**cells)
 }
 
 fn place(cell: u32) -> (usize, usize) {

@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 use narthex_model::Records;
 
 use super::directory::Directory;
+use super::store::NEAR_CHUNKS;
 
 /// When series were last seen in use.
 pub(super) struct Expiry {
     after: Duration,
     start: Instant,
     /// Two words a record: when it was seen and whether it was since; a digest of its value.
-    seen: Directory<AtomicU64>,
+    seen: Directory<AtomicU64, NEAR_CHUNKS>,
 }
 
 /// Set by a lookup, taken away by a sweep.
@@ -73,7 +74,7 @@ impl Expiry {
 
     #[inline(always)]
     fn words(&self, position: u32) -> Option<&[AtomicU64; 2]> {
-        let chunk = self.seen.view().chunk((position >> Records::CHUNK_LOG) as usize)?;
+        let chunk = self.seen.chunk((position >> Records::CHUNK_LOG) as usize)?;
         let at = 2 * (position & ((1 << Records::CHUNK_LOG) - 1)) as usize;
         chunk.get(at..)?.first_chunk()
     }

@@ -1,16 +1,16 @@
 //! Label values as words: one pass gives the hash and what equality needs.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::MAX_LABELS;
+use crate::sync::{AtomicU64, Ordering::Relaxed};
 
 /// A label value as a lookup sees it: little enough that the keys of a lookup stay in registers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Key {
     /// The whole value, where it is [tiny](is_tiny); else its first word.
     first: u64,
+    /// The first word once more if the value is tiny: mixing is left to [`SeriesHash`].
     pub(crate) hash: u64,
 }
 
@@ -21,35 +21,36 @@ pub(crate) struct Key {
 /// be compared in full.
 #[derive(Debug, Default)]
 pub(crate) struct StoredKey {
+    words: [AtomicU64; 4],
     /// The length and, for a long value, where all of it is.
     head: AtomicU64,
-    words: [AtomicU64; 4],
-    hash: AtomicU64,
 }
 
-const MIX: [u64; 3] = [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7344, 0xA409_3822_299F_31D0];
+/// Numbers without a pattern: digits of pi.
+const MIX: [u64; 2] = [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7344];
 
 impl Key {
     /// Reads `value` once. The loads overlap instead of looping, for most values are short.
     #[inline(always)]
     pub(crate) fn new(seed: u64, value: &str) -> Self {
         if let Some(first) = two_to_six(value.as_bytes()) {
-            return Self { first, hash: fold(first ^ seed, MIX[1]) };
+            return Self { first, hash: first };
         }
         let [first, b, c, d] = words(value);
         let len = value.len() as u64;
         let Some((_, mut rest)) = value.as_bytes().split_first_chunk::<16>() else {
-            return Self { first, hash: fold(first ^ seed, b ^ MIX[1] ^ len) };
+            let hash = if is_tiny(value) { first } else { fold(first ^ seed, b ^ MIX[0] ^ len) };
+            return Self { first, hash };
         };
-        let mut hash = fold(first ^ seed ^ len, b ^ MIX[1]);
+        let mut hash = fold(first ^ seed ^ len, b ^ MIX[0]);
         while let Some((chunk, after)) = rest.split_first_chunk::<16>()
             && !after.is_empty()
         {
             let [x, y] = halves(chunk);
-            hash = fold(x ^ hash, y ^ MIX[1]);
+            hash = fold(x ^ hash, y ^ MIX[0]);
             rest = after;
         }
-        Self { first, hash: fold(c ^ hash, d ^ MIX[2]) }
+        Self { first, hash: hash ^ fold(c ^ seed, d ^ MIX[1]) }
     }
 }
 
@@ -58,27 +59,35 @@ impl StoredKey {
     pub(crate) const EXACT: usize = 32;
 
     /// Makes this the key of a value, all of which is at `start` if it is long.
-    pub(crate) fn set(&self, value: &str, hash: u64, start: u32) {
+    pub(crate) fn set(&self, value: &str, start: u32) {
         // Relaxed: the slot that leads here is published afterwards.
         self.head.store(u64::from(start) << 32 | value.len() as u64, Relaxed);
         self.words.iter().zip(words(value)).for_each(|(cell, word)| cell.store(word, Relaxed));
-        self.hash.store(hash, Relaxed);
     }
 
-    /// Zero if this is the key of `value`, which a long value may share with others.
+    /// Makes this the same as another key.
+    pub(crate) fn copy(&self, other: &Self) {
+        // Relaxed: the list in which this is is published afterwards.
+        self.head.store(other.head.load(Relaxed), Relaxed);
+        self.words
+            .iter()
+            .zip(&other.words)
+            .for_each(|(to, from)| to.store(from.load(Relaxed), Relaxed));
+    }
+
+    /// Whether this is the key of `value`, which a long value may share with others.
     #[inline(always)]
-    pub(crate) fn difference(&self, key: Key, value: &str) -> u64 {
+    pub(crate) fn agrees(&self, key: Key, value: &str) -> bool {
         let [first, b, c, d] = &self.words;
-        let mut differs = first.load(Relaxed) ^ key.first;
-        if !is_tiny(value) {
-            // The words are read again: kept since they were hashed, they would be in memory too.
-            let [_, other_b, other_c, other_d] = words(value);
-            differs |= u64::from(self.len() ^ value.len() as u32);
-            differs |= b.load(Relaxed) ^ other_b;
-            differs |= c.load(Relaxed) ^ other_c;
-            differs |= d.load(Relaxed) ^ other_d;
-        }
-        differs
+        first.load(Relaxed) == key.first
+            && (is_tiny(value) || {
+                // The words are read again: kept since they were hashed, they would be in memory too.
+                let [_, other_b, other_c, other_d] = words(value);
+                self.len() as usize == value.len()
+                    && b.load(Relaxed) == other_b
+                    && c.load(Relaxed) == other_c
+                    && d.load(Relaxed) == other_d
+            })
     }
 
     #[inline(always)]
@@ -90,10 +99,6 @@ impl StoredKey {
     pub(crate) fn start(&self) -> u32 {
         (self.head.load(Relaxed) >> 32) as u32
     }
-
-    pub(crate) fn hash(&self) -> u64 {
-        self.hash.load(Relaxed)
-    }
 }
 
 /// Whether the first word is the whole value: its highest byte is then one that no text has.
@@ -103,10 +108,11 @@ fn is_tiny(value: &str) -> bool {
 }
 
 /// What makes the first word of a tiny value another than that of any longer value, and of any tiny
-/// value of another length.
+/// value of another length: a highest byte of 0xF8 or more, which is in no text.
 #[inline(always)]
 fn mark(len: usize) -> u64 {
-    (0xFF00 | len as u64) << 48
+    // Rotated, not shifted: what would be added to a shifted length is a constant of ten bytes.
+    (0xF8 | len as u64).rotate_right(8)
 }
 
 /// The first word of a value that is tiny, as methods and statuses are: found without a branch for
@@ -160,43 +166,58 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Joins the hashes of a series' values, label by label.
+/// Joins the hashes of a series' values, label by label, two at a time.
 #[derive(Clone, Copy)]
-pub(crate) struct SeriesHash {
-    even: u64,
-    odd: u64,
+pub(crate) struct SeriesHash<'s> {
+    seeds: &'s Seeds,
+    joined: u64,
+    /// What the last label adds, while it waits for that of the next.
+    waiting: u64,
 }
 
-impl SeriesHash {
-    #[inline(always)]
-    pub(crate) fn new() -> Self {
-        Self { even: 0, odd: MIX[0] }
-    }
+/// A random number for each label and one more, so that nobody can prepare values that collide.
+pub(crate) type Seeds = [u64; MAX_LABELS + 1];
 
-    /// Adds label `k`; the rotation keeps equal values of different labels apart.
-    #[inline(always)]
-    pub(crate) fn add(&mut self, k: usize, hash: u64) {
-        if k.is_multiple_of(2) {
-            self.even ^= hash.rotate_left(11 * k as u32);
-        } else {
-            self.odd ^= hash.rotate_left(21 * k as u32);
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn finish(self) -> u64 {
-        fold(self.even, self.odd).wrapping_add(self.even)
-    }
-}
-
-/// A random seed for each label, so that nobody can prepare values that collide.
-pub(crate) fn seeds() -> [u64; MAX_LABELS] {
+pub(crate) fn seeds() -> Seeds {
     let random = RandomState::new();
     std::array::from_fn(|k| {
         let mut hasher = random.build_hasher();
         hasher.write_usize(k);
         hasher.finish()
     })
+}
+
+impl<'s> SeriesHash<'s> {
+    #[inline(always)]
+    pub(crate) fn new(seeds: &'s Seeds) -> Self {
+        Self { seeds, joined: 0, waiting: 0 }
+    }
+
+    /// Adds label `k`; its seed keeps equal values of different labels apart.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, k: usize, hash: u64) {
+        let hash = hash ^ self.seeds[k];
+        if k.is_multiple_of(2) {
+            self.waiting = hash;
+        } else {
+            self.joined ^= fold(self.waiting, hash);
+        }
+    }
+
+    /// The hash of a series of `labels` labels.
+    #[inline(always)]
+    pub(crate) fn finish(self, labels: usize) -> u64 {
+        if labels.is_multiple_of(2) {
+            self.joined
+        } else {
+            self.joined ^ fold(self.waiting, self.seeds[labels])
+        }
+    }
+}
+
+/// The hash of one value by itself, for the table of those that a label has.
+pub(crate) fn mixed(hash: u64, seed: u64) -> u64 {
+    fold(hash ^ seed, MIX[1])
 }
 
 #[cfg(all(test, not(loom)))]
@@ -229,8 +250,8 @@ mod tests {
         let values = values();
         let stored = StoredKey::default();
         for value in &values {
-            stored.set(value, 0, 0);
-            let is_equal = |other: &&String| stored.difference(Key::new(7, other), other) == 0;
+            stored.set(value, 0);
+            let is_equal = |other: &&String| stored.agrees(Key::new(7, other), other);
             assert_eq!(values.iter().filter(is_equal).collect::<Vec<_>>(), [value]);
         }
     }

@@ -18,7 +18,7 @@ impl LongValues {
     const CHUNK_LOG: u32 = 10;
 
     /// Stores a value and gives its start; for the one writer.
-    pub(super) fn add(&mut self, words: &Directory<AtomicU64>, value: &[u8]) -> u32 {
+    pub(super) fn add(&mut self, words: &Directory<AtomicU64, 1>, value: &[u8]) -> u32 {
         let len = value.len().div_ceil(8);
         let start = match self.free.get_mut(len).and_then(Vec::pop) {
             Some(start) => start,
@@ -54,15 +54,15 @@ impl LongValues {
         self.free[len].push(start);
     }
 
-    pub(super) fn equals(words: &Directory<AtomicU64>, start: u32, value: &[u8]) -> bool {
+    pub(super) fn equals(words: &Directory<AtomicU64, 1>, start: u32, value: &[u8]) -> bool {
         Self::cells(words, start, value.len().div_ceil(8)).is_some_and(|cells| {
             let mut bytes = value.chunks(8);
             cells.iter().zip(&mut bytes).all(|(cell, b)| cell.load(Relaxed) == Self::word(b))
         })
     }
 
-    fn cells(words: &Directory<AtomicU64>, start: u32, len: usize) -> Option<&[AtomicU64]> {
-        let chunk = words.view().chunk((start >> Self::CHUNK_LOG) as usize)?;
+    fn cells(words: &Directory<AtomicU64, 1>, start: u32, len: usize) -> Option<&[AtomicU64]> {
+        let chunk = words.chunk((start >> Self::CHUNK_LOG) as usize)?;
         let at = (start & ((1 << Self::CHUNK_LOG) - 1)) as usize;
         chunk.get(at..at + len)
     }

@@ -11,7 +11,7 @@ use super::{Snapshot, Store};
 
 /// A slot for each record, which is empty until its series needs it.
 pub(crate) struct Slots<T> {
-    slots: Directory<Slot<T>>,
+    slots: Directory<Slot<T>, 1>,
     one_grows: Mutex<()>,
     /// Slots that are not empty.
     used: AtomicUsize,
@@ -63,7 +63,7 @@ impl<T> Slots<T> {
     /// Looks at what a series has.
     pub(crate) fn look<R>(&self, series: SeriesId, look: impl FnOnce(&mut T) -> R) -> Option<R> {
         let (chunk, at) = Store::record_place(series.position);
-        let mut slot = self.slots.view().chunk(chunk)?.get(at)?.lock();
+        let mut slot = self.slots.chunk(chunk)?.get(at)?.lock();
         let tenant = slot.as_mut().filter(|tenant| tenant.generation == series.generation);
         tenant.map(|tenant| look(&mut tenant.it))
     }
@@ -73,9 +73,8 @@ impl<T> Slots<T> {
         if self.used.load(Relaxed) <= snapshot.len() {
             return;
         }
-        let view = self.slots.view();
         for chunk in 0.. {
-            let Some(slots) = view.chunk(chunk) else { break };
+            let Some(slots) = self.slots.chunk(chunk) else { break };
             for (at, slot) in slots.iter().enumerate() {
                 let mut slot = slot.lock();
                 let position = Store::position_at(chunk, at);
@@ -113,7 +112,7 @@ impl<T> Slots<T> {
     #[inline]
     fn slot(&self, position: u32) -> &Slot<T> {
         let (chunk, at) = Store::record_place(position);
-        match self.slots.view().chunk(chunk) {
+        match self.slots.chunk(chunk) {
             Some(slots) => &slots[at],
             None => &self.grow(chunk)[at],
         }

@@ -12,13 +12,14 @@ use narthex_model::{Fragment, Fragments, LabelName, RecordLayout, Records, Rows}
 use parking_lot::Mutex;
 
 use super::cells::{Lease, Near};
-use super::directory::{Directory, View};
+use super::directory::Directory;
+use super::each_label;
 use super::epochs::Epochs;
 use super::expiry::Expiry;
-use super::key::{Key, SeriesHash, StoredKey, seeds};
+use super::key::{Key, Seeds, SeriesHash, StoredKey, mixed, seeds};
+use super::keys::Keys;
 use super::long_values::LongValues;
-use super::table::{Growth, Table};
-use super::{MAX_LABELS, each_label};
+use super::table::{Candidates, Growth, Table};
 use crate::clock;
 
 /// All series of a family. Lookups of known series take no lock and write nothing.
@@ -27,17 +28,17 @@ pub(crate) struct Store {
     layout: RecordLayout,
     /// Words at the start of a record that hold the value.
     value_words: usize,
-    seeds: [u64; MAX_LABELS],
-    keys: Directory<StoredKey>,
+    seeds: Seeds,
+    keys: Keys,
     /// Most families have none.
-    long_values: OnceLock<Box<Directory<AtomicU64>>>,
-    records: Directory<AtomicU64>,
+    long_values: OnceLock<Box<Directory<AtomicU64, 1>>>,
+    records: Directory<AtomicU64, NEAR_CHUNKS>,
     /// For each label set that is found by its number, a [`DenseSeries`]; 0 while it has no series.
     dense: Box<[AtomicU64]>,
     /// One more word for each record, where anything has asked for it.
-    extras: OnceLock<Box<Directory<AtomicU64>>>,
+    extras: OnceLock<Box<Directory<AtomicU64, 1>>>,
     /// When each record became a series, in milliseconds since the Unix epoch, where it is shown.
-    created: Option<Box<Directory<AtomicU64>>>,
+    created: Option<Box<Directory<AtomicU64, 1>>>,
     table: Table,
     options: Options,
     expiry: Option<Box<Expiry>>,
@@ -81,7 +82,8 @@ struct Writer {
     growth: Growth,
     interned: Box<[HashTable<u32>]>,
     fragments: Fragments,
-    next_fragment: u32,
+    /// Hashes of all fragments.
+    hashes: Vec<u64>,
     free_fragments: Vec<u32>,
     /// Records that use each fragment.
     uses: Vec<u32>,
@@ -120,6 +122,9 @@ struct Removed {
     at: Instant,
 }
 
+/// Chunks of records near enough for [`Store::find_near`]: those of a small table.
+pub(super) const NEAR_CHUNKS: usize = 9;
+
 /// The value of every label of the series that counts for all that found the family full.
 const OVERFLOW: &str = "overflow";
 
@@ -154,9 +159,6 @@ impl Store {
     /// Records in the first chunk, so that a family with few series stays small.
     const FIRST_RECORDS: u32 = 4;
     const CHUNK: u32 = 1 << Records::CHUNK_LOG;
-    /// Keys are chunked like the fragments that they stand for.
-    const KEY_LOG: u32 = 6;
-    const FIRST_KEYS: usize = 4;
 
     pub(crate) fn new(names: Vec<LabelName>, value_words: usize, options: Options) -> Self {
         let labels = names.len();
@@ -169,7 +171,7 @@ impl Store {
             growth: Growth::new(),
             interned: names.iter().map(|_| HashTable::new()).collect(),
             fragments: Fragments::default(),
-            next_fragment: 0,
+            hashes: Vec::new(),
             free_fragments: Vec::new(),
             uses: Vec::new(),
             long_values: LongValues::default(),
@@ -187,7 +189,7 @@ impl Store {
             layout,
             value_words,
             seeds: seeds(),
-            keys: Directory::new(),
+            keys: Keys::new(),
             long_values: OnceLock::new(),
             records: Directory::new(),
             dense: (0..options.dense).map(|_| AtomicU64::new(0)).collect(),
@@ -210,12 +212,10 @@ impl Store {
     /// not have another. `None` only for a wrong number of values.
     #[inline(always)]
     pub(crate) fn with<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
-        let (hash, keys) = self.hash(values);
-        let series = match self.find(hash, &keys, values) {
+        let series = match self.find_near(values) {
             Some(series) => series,
-            // The keys are made again there, and the values are copied first: handing these over
-            // would keep them in memory here.
-            None => self.insert_or_overflow(&{ *values })?,
+            // The values are copied first: handing these over would keep them in memory here.
+            None => self.find_or_insert(&{ *values })?,
         };
         if let Some(expiry) = &self.expiry {
             expiry.mark(series.position);
@@ -279,7 +279,7 @@ impl Store {
 
     /// The series in a record.
     pub(crate) fn at(&self, position: u32) -> Option<Series<'_>> {
-        let record = self.record(self.records.view(), position)?;
+        let record = self.record(position)?;
         Some(Series { values: &record[..self.value_words], position })
     }
 
@@ -295,18 +295,18 @@ impl Store {
         let Some(position) = self.find(hash, &keys, values).map(|series| series.position) else {
             return false;
         };
-        self.remove_at(&mut writer, hash, position);
+        self.remove_at(&mut writer, position);
         true
     }
 
     /// Removes the series in this record if it is still the one of that generation.
     pub(crate) fn remove_record(&self, position: u32, generation: u32) {
         let mut writer = self.writer.lock();
-        let record = self.record(self.records.view(), position);
+        let record = self.record(position);
         let is_it =
             |record: &[AtomicU64]| record[self.value_words].load(Relaxed) as u32 == generation;
         if record.is_some_and(is_it) {
-            self.remove_at(&mut writer, self.hash_of(position), position);
+            self.remove_at(&mut writer, position);
         }
     }
 
@@ -351,7 +351,7 @@ impl Store {
     fn remove_live(&self, positions: &[u32]) -> usize {
         let mut writer = self.writer.lock();
         let live = positions.iter().filter(|&&position| self.is_live(position));
-        live.map(|&position| self.remove_at(&mut writer, self.hash_of(position), position)).count()
+        live.map(|&position| self.remove_at(&mut writer, position)).count()
     }
 
     /// A snapshot of which series there are; values are read with [`Snapshot::for_each_record`].
@@ -398,7 +398,7 @@ impl Store {
     /// The extra word of a record, if one was ever asked for near it.
     pub(crate) fn extra(&self, position: u32) -> Option<&AtomicU64> {
         let (chunk, at) = Self::record_place(position);
-        self.extras.get()?.view().chunk(chunk)?.get(at)
+        self.extras.get()?.chunk(chunk)?.get(at)
     }
 
     /// The extra word of a record; the first in a chunk takes the writer's lock and 4 KiB.
@@ -415,7 +415,7 @@ impl Store {
     /// When a record became a series, in milliseconds since the Unix epoch, where it is shown.
     pub(crate) fn created(&self, position: u32) -> Option<i64> {
         let (chunk, at) = Self::record_place(position);
-        Some(self.created.as_ref()?.view().chunk(chunk)?.get(at)?.load(Relaxed) as i64)
+        Some(self.created.as_ref()?.chunk(chunk)?.get(at)?.load(Relaxed) as i64)
     }
 
     /// Whether it is shown since when series count.
@@ -426,7 +426,7 @@ impl Store {
     /// The chunk of a record, its offset in it, and its generation: what an owned handle keeps.
     pub(crate) fn owned(&self, position: u32) -> Option<(Arc<[AtomicU64]>, usize, u32)> {
         let (chunk, at) = Self::record_place(position);
-        let chunk = self.records.view().chunk(chunk)?;
+        let chunk = self.records.chunk(chunk)?;
         let at = at * self.layout.width;
         let generation = chunk.get(at + self.value_words)?.load(Relaxed) as u32;
         Some((chunk.clone(), at, generation))
@@ -435,14 +435,35 @@ impl Store {
     #[inline(always)]
     fn hash<const N: usize>(&self, values: &[&str; N]) -> (u64, [Key; N]) {
         let mut keys = [Key::default(); N];
-        let mut hash = SeriesHash::new();
+        let mut hash = SeriesHash::new(&self.seeds);
         each_label!(N, k => {
             keys[k] = Key::new(self.seeds[k], values[k]);
             hash.add(k, keys[k].hash);
         });
-        (hash.finish(), keys)
+        (hash.finish(N), keys)
     }
 
+    /// The series of these values, if it is there and a lookup that goes no long way finds it: in a
+    /// family of few series and label values, where no value is long.
+    ///
+    /// This is what is inlined where a counter is counted. What it leaves out would have its loads
+    /// and jumps there, and need the registers.
+    #[inline(always)]
+    fn find_near<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
+        let slots = self.table.small()?;
+        if values.iter().fold(0, |lengths, value| lengths | value.len()) > StoredKey::EXACT {
+            return None;
+        }
+        let (hash, keys) = self.hash(values);
+        let listed = self.keys.listed();
+        let chunk = |index| self.records.near_chunk(index);
+        let is = |id: u32, key, value: &str| {
+            listed.get(id as usize).is_some_and(|there| there.agrees(key, value))
+        };
+        self.find_among(Candidates::new(slots, hash), &keys, values, chunk, is)
+    }
+
+    /// The series of these values, if it is there.
     #[inline(always)]
     fn find<const N: usize>(
         &self,
@@ -450,73 +471,78 @@ impl Store {
         keys: &[Key; N],
         values: &[&str; N],
     ) -> Option<Series<'_>> {
+        let candidates = self.table.candidates(hash);
+        let stored = self.keys.view();
+        let chunk = |index| self.records.chunk(index);
+        let is =
+            |id, key, value: &str| stored.get(id).is_some_and(|there| self.is(there, key, value));
+        self.find_among(candidates, keys, values, chunk, is)
+    }
+
+    /// The candidate whose label values are these.
+    #[inline(always)]
+    fn find_among<'s, const N: usize>(
+        &'s self,
+        mut candidates: Candidates<'s>,
+        keys: &[Key; N],
+        values: &[&str; N],
+        chunk: impl Fn(usize) -> Option<&'s Arc<[AtomicU64]>>,
+        is: impl Fn(u32, Key, &str) -> bool,
+    ) -> Option<Series<'s>> {
         if N != self.names.len() {
             return None;
         }
-        let records = self.records.view();
-        let stored = self.keys.view();
-        let mut candidates = self.table.candidates(hash);
         // A loop, not a closure: the compiler would make the comparison a function of its own and
         // hand it the keys through memory.
-        while let Some(position) = candidates.next() {
-            let (chunk, at) = Self::record_place(position);
-            let Some(record) =
-                records.chunk(chunk).and_then(|chunk| chunk.get(at * self.layout.width..))
-            else {
-                break;
-            };
+        'candidates: while let Some(position) = candidates.next() {
+            let (index, at) = Self::record_place(position);
             // The rest of the chunk follows the record: how long it is need not be looked at.
-            let Some((words, labels)) = record.split_at_checked(self.value_words) else { break };
-            if self.matches(stored, labels, keys, values) {
-                return Some(Series { values: words, position });
-            }
+            let record = chunk(index)?.get(at * self.layout.width..)?;
+            let (words, labels) = record.split_at_checked(self.value_words)?;
+            // The generation is in the first half word, and in the others are the fragment ids. This is
+            // `RecordLayout::fragment_id` with constant places.
+            let labels = labels.get(..N / 2 + 1)?;
+            each_label!(N, k => {
+                let half = k + 1;
+                let id = (labels[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32;
+                if !is(id, keys[k], values[k]) {
+                    continue 'candidates;
+                }
+            });
+            return Some(Series { values: words, position });
         }
         None
     }
 
-    /// Whether a record's labels are these: by their words, and byte by byte where one is long.
-    ///
-    /// `labels` is what follows the value of the record: the generation in the first half word, and in the
-    /// others the fragment ids. This is `RecordLayout::fragment_id` with constant places.
+    /// Whether a fragment's key is that of this value, and not of another that is too long for one.
     #[inline(always)]
-    fn matches<const N: usize>(
-        &self,
-        stored: View<'_, StoredKey>,
-        labels: &[AtomicU64],
-        keys: &[Key; N],
-        values: &[&str; N],
-    ) -> bool {
-        let Some(labels) = labels.get(..N / 2 + 1) else { return false };
-        let mut differs = 0;
-        let mut longest = 0;
-        each_label!(N, k => {
-            let half = k + 1;
-            let id = (labels[half / 2].load(Relaxed) >> (32 * (half % 2))) as u32;
-            let Some(there) = Self::stored_key(stored, id) else { return false };
-            differs |= there.difference(keys[k], values[k]);
-            longest |= values[k].len();
-        });
-        differs == 0
-            && (longest < StoredKey::EXACT || {
-                let ids = (1..=N).map(|h| labels[h / 2].load(Relaxed) >> (32 * (h % 2)));
-                ids.zip(values).all(|(id, value)| self.is_long_value(stored, id as u32, value))
-            })
+    fn is(&self, there: &StoredKey, key: Key, value: &str) -> bool {
+        there.agrees(key, value)
+            && (value.len() <= StoredKey::EXACT || self.is_long_value(there, value))
     }
 
-    /// Whether a stored value, known to agree in its words, is `value` to the last byte.
     #[cold]
-    fn is_long_value(&self, stored: View<'_, StoredKey>, id: u32, value: &str) -> bool {
-        if value.len() <= StoredKey::EXACT {
-            return true;
-        }
-        let Some(there) = Self::stored_key(stored, id) else { return false };
+    fn is_long_value(&self, there: &StoredKey, value: &str) -> bool {
         let words = self.long_values.get();
         words.is_some_and(|words| LongValues::equals(words, there.start(), value.as_bytes()))
     }
 
-    #[cold]
     #[inline(never)]
-    fn insert_or_overflow<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
+    fn find_or_insert<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
+        let (hash, keys) = self.hash(values);
+        match self.find(hash, &keys, values) {
+            Some(series) => Some(series),
+            None => self.insert_or_overflow(hash, &keys, values),
+        }
+    }
+
+    #[cold]
+    fn insert_or_overflow<const N: usize>(
+        &self,
+        hash: u64,
+        keys: &[Key; N],
+        values: &[&str; N],
+    ) -> Option<Series<'_>> {
         if N != self.names.len() {
             return None;
         }
@@ -527,15 +553,14 @@ impl Store {
             self.sweep();
         }
         let mut writer = self.writer.lock();
-        let (hash, keys) = self.hash(values);
-        if let Some(series) = self.find(hash, &keys, values) {
+        if let Some(series) = self.find(hash, keys, values) {
             return Some(series);
         }
         let overflow = writer.overflow.is_some_and(|position| self.is_live(position));
         let live = writer.records() - writer.removed.len() - usize::from(overflow);
         let fits = values.iter().all(|value| value.len() <= self.options.value_bytes);
         if fits && live < self.options.series.min(MOST_SERIES) {
-            return self.insert(&mut writer, hash, &keys, values);
+            return self.insert(&mut writer, hash, keys, values);
         }
         self.overflowed.fetch_add(1, Relaxed);
         let values = [OVERFLOW; N];
@@ -561,7 +586,7 @@ impl Store {
             expiry.begin(position, clock::now());
         }
         let (chunk, at) = Self::record_place(position);
-        let record = &self.records.view().chunk(chunk)?[at * self.layout.width..];
+        let record = &self.records.chunk(chunk)?[at * self.layout.width..];
         let record = &record[..self.layout.width];
         for (k, (key, value)) in keys.iter().zip(values).enumerate() {
             let id = self.intern(writer, k, key, value);
@@ -581,7 +606,7 @@ impl Store {
             writer.leases.insert(position, lease);
         }
         self.bump_generation(record);
-        let hash_of = |position| self.hash_of(position);
+        let hash_of = |position| self.hash_of(&writer.hashes, position);
         if !self.table.insert(&mut writer.growth, hash, position, hash_of) {
             self.retire(writer, position);
             return None;
@@ -617,7 +642,7 @@ impl Store {
 
     /// Gives back what a removed record still held of its labels.
     fn release_labels(&self, writer: &mut Writer, position: u32) {
-        let Some(record) = self.record(self.records.view(), position) else { return };
+        let Some(record) = self.record(position) else { return };
         for k in 0..self.layout.labels {
             let id = self.layout.fragment_id(record, k);
             writer.uses[id as usize] -= 1;
@@ -634,20 +659,18 @@ impl Store {
     /// The fragment of a value of label `k`.
     fn intern(&self, writer: &mut Writer, k: usize, key: &Key, value: &str) -> u32 {
         let stored = self.keys.view();
-        let is_this = |&id: &u32| {
-            Self::stored_key(stored, id).is_some_and(|there| {
-                there.difference(*key, value) == 0 && self.is_long_value(stored, id, value)
-            })
-        };
-        if let Some(&id) = writer.interned[k].find(key.hash, is_this) {
+        let is_this = |&id: &u32| stored.get(id).is_some_and(|there| self.is(there, *key, value));
+        let seed = self.seeds[k];
+        let hash = mixed(key.hash, seed);
+        if let Some(&id) = writer.interned[k].find(hash, is_this) {
             return id;
         }
         let id = writer.free_fragments.pop().unwrap_or_else(|| {
-            let id = writer.next_fragment;
-            writer.next_fragment = Fragments::following(id);
-            writer.uses.resize(id as usize + 1, 0);
-            id
+            writer.uses.push(0);
+            writer.hashes.push(0);
+            writer.hashes.len() as u32 - 1
         });
+        writer.hashes[id as usize] = key.hash;
         let fragment = match value {
             "" => Fragment::absent().clone(),
             value => Fragment::new(&self.names[k], value, k == 0),
@@ -660,39 +683,38 @@ impl Store {
             }
             false => 0,
         };
-        let (chunk, at) = Self::key_place(id);
-        let len = if chunk == 0 { Self::FIRST_KEYS } else { 1 << Self::KEY_LOG };
-        let keys = self.keys.set(chunk, || (0..len).map(|_| StoredKey::default()).collect());
-        keys[at].set(value, key.hash, start);
-        let keys = self.keys.view();
-        writer.interned[k].insert_unique(key.hash, id, |&id| Self::stored_hash(keys, id));
+        self.keys.set(id, value, start);
+        let hashes = &writer.hashes;
+        writer.interned[k].insert_unique(hash, id, |&id| mixed(hashes[id as usize], seed));
         id
     }
 
     /// Frees a fragment that no record uses.
     fn forget(&self, writer: &mut Writer, k: usize, id: u32) {
-        let keys = self.keys.view();
-        let Some(there) = Self::stored_key(keys, id) else { return };
-        if let Ok(entry) = writer.interned[k].find_entry(there.hash(), |&other| other == id) {
+        let hash = mixed(writer.hashes[id as usize], self.seeds[k]);
+        if let Ok(entry) = writer.interned[k].find_entry(hash, |&other| other == id) {
             entry.remove();
         }
-        if there.len() as usize > StoredKey::EXACT {
-            writer.long_values.free(there.start(), there.len());
+        let keys = self.keys.view();
+        if let Some(key) = keys.get(id)
+            && key.len() as usize > StoredKey::EXACT
+        {
+            writer.long_values.free(key.start(), key.len());
         }
         writer.fragments.forget(id);
         writer.free_fragments.push(id);
     }
 
-    fn remove_at(&self, writer: &mut Writer, hash: u64, position: u32) {
-        let hash_of = |position| self.hash_of(position);
-        if self.table.remove(&mut writer.growth, hash, position, hash_of) {
+    fn remove_at(&self, writer: &mut Writer, position: u32) {
+        let hash_of = |position| self.hash_of(&writer.hashes, position);
+        if self.table.remove(&mut writer.growth, hash_of(position), position, hash_of) {
             self.retire(writer, position);
         }
     }
 
     /// Lets a record rest that no lookup finds any more.
     fn retire(&self, writer: &mut Writer, position: u32) {
-        if let Some(record) = self.record(self.records.view(), position) {
+        if let Some(record) = self.record(position) {
             self.bump_generation(record);
         }
         // Who looks this set up from here on makes a new series.
@@ -717,22 +739,20 @@ impl Store {
 
     /// The generation of the record's series, if it is that of one.
     pub(crate) fn live_generation(&self, position: u32) -> Option<u32> {
-        let record = self.record(self.records.view(), position)?;
+        let record = self.record(position)?;
         let generation = record[self.value_words].load(Relaxed) as u32;
         (generation & 1 == 1).then_some(generation)
     }
 
     /// Whether the record is that of a series.
     fn is_live(&self, position: u32) -> bool {
-        self.record(self.records.view(), position)
-            .is_some_and(|record| record[self.value_words].load(Relaxed) & 1 == 1)
+        self.record(position).is_some_and(|record| record[self.value_words].load(Relaxed) & 1 == 1)
     }
 
     fn live_positions(&self) -> Vec<u32> {
         let mut live = Vec::new();
-        let view = self.records.view();
         for index in 0.. {
-            let Some(chunk) = view.chunk(index) else { break };
+            let Some(chunk) = self.records.chunk(index) else { break };
             let start = (index as u32) << Records::CHUNK_LOG;
             for (at, record) in chunk.chunks_exact(self.layout.width).enumerate() {
                 if record[self.value_words].load(Relaxed) & 1 == 1 {
@@ -743,33 +763,22 @@ impl Store {
         live
     }
 
-    /// The hash of a stored series, put together from the hashes of its values.
-    fn hash_of(&self, position: u32) -> u64 {
-        let mut hash = SeriesHash::new();
-        let keys = self.keys.view();
-        if let Some(record) = self.record(self.records.view(), position) {
+    /// The hash of a stored series, put together from those of its fragments.
+    fn hash_of(&self, hashes: &[u64], position: u32) -> u64 {
+        let mut hash = SeriesHash::new(&self.seeds);
+        if let Some(record) = self.record(position) {
             for k in 0..self.layout.labels {
-                hash.add(k, Self::stored_hash(keys, self.layout.fragment_id(record, k)));
+                hash.add(k, hashes[self.layout.fragment_id(record, k) as usize]);
             }
         }
-        hash.finish()
+        hash.finish(self.layout.labels)
     }
 
     #[inline(always)]
-    fn record<'s>(&self, view: View<'s, AtomicU64>, position: u32) -> Option<&'s [AtomicU64]> {
+    fn record(&self, position: u32) -> Option<&[AtomicU64]> {
         let (chunk, at) = Self::record_place(position);
         let at = at * self.layout.width;
-        view.chunk(chunk)?.get(at..at + self.layout.width)
-    }
-
-    #[inline(always)]
-    fn stored_key(view: View<'_, StoredKey>, id: u32) -> Option<&StoredKey> {
-        let (chunk, at) = Self::key_place(id);
-        view.chunk(chunk)?.get(at)
-    }
-
-    fn stored_hash(view: View<'_, StoredKey>, id: u32) -> u64 {
-        Self::stored_key(view, id).map_or(0, StoredKey::hash)
+        self.records.chunk(chunk)?.get(at..at + self.layout.width)
     }
 
     /// The chunk of a record, and which it is there.
@@ -786,11 +795,6 @@ impl Store {
     /// The records that a chunk holds.
     pub(crate) fn chunk_records(chunk: usize) -> usize {
         if chunk == 0 { Self::FIRST_RECORDS as usize } else { Self::CHUNK as usize }
-    }
-
-    #[inline(always)]
-    fn key_place(id: u32) -> (usize, usize) {
-        ((id >> Self::KEY_LOG) as usize, (id & ((1 << Self::KEY_LOG) - 1)) as usize)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sync::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use super::directory::{Directory, View};
+use super::directory::Directory;
 
 pub(super) struct Table {
     /// Which of the small tables it is by now; or, beyond their number, the bits of a hash that say
@@ -24,7 +24,8 @@ pub(super) struct Table {
     shape: AtomicUsize,
     /// Each twice as long as the one before. Outgrown ones are kept for readers that still walk them.
     small: [OnceLock<Slots>; SMALL],
-    segments: Directory<AtomicU32>,
+    /// No table has only a few of them: all are far.
+    segments: Directory<AtomicU32, 0>,
 }
 
 type Slots = Arc<[AtomicU32]>;
@@ -67,7 +68,14 @@ impl Table {
     /// The positions that may be those of this hash: all that are, and few others.
     #[inline(always)]
     pub(super) fn candidates(&self, hash: u64) -> Candidates<'_> {
-        Candidates { slots: self.slots(hash), at: hash as usize, tag: tag(hash) }
+        Candidates::new(self.slots(hash), hash)
+    }
+
+    /// The slots of a small table, where this is one.
+    #[inline(always)]
+    pub(super) fn small(&self) -> Option<&[AtomicU32]> {
+        // Acquire pairs with the Release in `outgrow`, which published the slots.
+        Some(self.small.get(self.shape.load(Acquire))?.get()?)
     }
 
     /// Adds a position and does a step of growth; for the one writer. Returns whether there was room
@@ -142,9 +150,19 @@ impl Table {
         let shape = self.shape.load(Acquire);
         let slots = match self.small.get(shape) {
             Some(slots) => slots.get(),
-            None => segment(self.segments.view(), hash, shape - SMALL),
+            None => self.segment(hash, shape - SMALL),
         };
         slots.map_or(&[], |slots| slots)
+    }
+
+    /// The segment of this hash, or the one it has yet to be split from.
+    #[inline(always)]
+    fn segment(&self, hash: u64, mask: usize) -> Option<&Slots> {
+        let bits = segment_bits(hash);
+        match self.segments.chunk(bits & mask) {
+            None => self.segments.chunk(bits & mask >> 1),
+            found => found,
+        }
     }
 
     /// Makes room where the table is half full, a bounded amount each time.
@@ -204,7 +222,7 @@ impl Table {
 
     /// Moves half of the entries of the segment at `from` to a new one at `to`.
     fn split(&self, from: usize, to: usize, hash_of: &impl Fn(u32) -> u64) {
-        let Some(slots) = self.segments.view().chunk(from) else { return };
+        let Some(slots) = self.segments.chunk(from) else { return };
         let mask = (to + 1).next_power_of_two() - 1;
         let (moved, kept) = (zeros(SEGMENT), zeros(SEGMENT));
         for (hash, slot) in entries(slots, hash_of) {
@@ -224,16 +242,6 @@ impl Table {
     }
 }
 
-/// The segment of this hash, or the one it has yet to be split from.
-#[inline(always)]
-fn segment(segments: View<'_, AtomicU32>, hash: u64, mask: usize) -> Option<&Slots> {
-    let bits = segment_bits(hash);
-    match segments.chunk(bits & mask) {
-        None => segments.chunk(bits & mask >> 1),
-        found => found,
-    }
-}
-
 /// The bits of a hash that do not say where in its segment it is.
 #[inline(always)]
 fn segment_bits(hash: u64) -> usize {
@@ -243,11 +251,16 @@ fn segment_bits(hash: u64) -> usize {
 /// A walk over the slots from a hash's place on.
 pub(super) struct Candidates<'a> {
     slots: &'a [AtomicU32],
+    hash: u64,
     at: usize,
-    tag: u32,
 }
 
-impl Candidates<'_> {
+impl<'t> Candidates<'t> {
+    #[inline(always)]
+    pub(super) fn new(slots: &'t [AtomicU32], hash: u64) -> Self {
+        Self { slots, hash, at: hash as usize }
+    }
+
     /// The next position with the hash's tag, if there is one.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<u32> {
@@ -259,7 +272,7 @@ impl Candidates<'_> {
                 return None;
             }
             self.at = self.at.wrapping_add(1);
-            if slot >> POSITION_BITS == self.tag {
+            if slot >> POSITION_BITS == tag(self.hash) {
                 return Some(position_in(slot));
             }
         }
