@@ -30,8 +30,8 @@ pub(super) struct View<'k> {
 }
 
 const FIRST: usize = if cfg!(loom) { 1 } else { 4 };
-const LISTS: usize = if cfg!(loom) { 2 } else { 11 };
-/// Keys that lie in one list at most: half of them, which a growing list copies, are 80 KiB.
+const LISTS: usize = if cfg!(loom) { 2 } else { 10 };
+/// Keys that lie in one list at most: half of them, which a growing list copies, are 40 KiB.
 const LISTED: usize = FIRST << (LISTS - 1);
 const CHUNK: usize = 64;
 
