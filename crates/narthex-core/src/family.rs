@@ -15,7 +15,7 @@ use crate::error::Fault;
 use crate::instrument::{Child, LabelsOf, Metric, OwnedSeries, ScopedSeries, SeriesShared};
 use crate::labels::{LabelVisitor, Labels};
 use crate::registry::{Registered, Source, sealed};
-use crate::storage::{DenseSeries, Options, Store};
+use crate::storage::{DenseSeries, DenseSlots, Options, Store};
 
 /// One instrument for each set of label values, with labels known at compile time.
 ///
@@ -50,6 +50,8 @@ use crate::storage::{DenseSeries, Options, Store};
 /// ```
 pub struct Family<M: Metric, L: Labels> {
     shared: Arc<SeriesShared<M>>,
+    /// The store's, if lookups need nothing else of it.
+    dense: DenseSlots,
     labels: LabelsOf<L>,
 }
 
@@ -68,7 +70,12 @@ impl<M: Metric, L: Labels> Family<M, L> {
         if L::CARDINALITY.is_none() {
             return labels.visit(With(&self.shared));
         }
-        let (store, index) = (self.shared.store(), labels.index());
+        let index = labels.index();
+        if let Some(series) = self.dense.at_hand(index, M::PER_THREAD) {
+            return self.shared.at_hand(series);
+        }
+        let store = self.shared.store();
+        // Not a closure: it would be a function of its own, and get the labels through memory.
         let found = match store.dense(index) {
             Some(series) => Some(series),
             None => labels.visit(WithDense(store, index)),
@@ -175,7 +182,7 @@ impl<M: Metric> LabelVisitor for Remove<'_, M> {
 
 impl<M: Metric, L: Labels> Clone for Family<M, L> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), labels: PhantomData }
+        Self { shared: self.shared.clone(), dense: self.dense.clone(), labels: PhantomData }
     }
 }
 
@@ -205,7 +212,8 @@ impl<M: Metric, L: Labels> Create for Family<M, L> {
         options.dense = L::CARDINALITY.unwrap_or(0);
         let shared = Arc::new(SeriesShared::new(names, M::shape(config)?, options));
         let source: Arc<dyn Source> = shared.clone();
-        Ok((Self { shared, labels: PhantomData }, source))
+        let dense = shared.store().dense_slots();
+        Ok((Self { shared, dense, labels: PhantomData }, source))
     }
 }
 

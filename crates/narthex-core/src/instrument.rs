@@ -167,6 +167,16 @@ impl<M: Metric> SeriesShared<M> {
         self.child(self.store.with(values))
     }
 
+    /// The series that was at hand by the number of its label set.
+    #[inline(always)]
+    pub(crate) fn at_hand(&self, series: DenseSeries) -> Child<'_, M> {
+        if M::PER_THREAD {
+            Child { shared: self, place: Place::Here(series) }
+        } else {
+            self.found(Some(series))
+        }
+    }
+
     /// The series that was found by the number of its label set.
     #[inline(always)]
     pub(crate) fn found(&self, series: Option<DenseSeries>) -> Child<'_, M> {
@@ -196,7 +206,8 @@ impl<M: Metric> SeriesShared<M> {
     fn child<'f>(&'f self, series: Option<Series<'f>>) -> Child<'f, M> {
         let place = match series {
             Some(series) if self.store.is_per_thread() => {
-                Place::Cell(self.store.dense_series(series))
+                let series = self.store.dense_series(series);
+                if series.cell().is_here() { Place::Here(series) } else { Place::Cell(series) }
             }
             Some(series) => Place::Record(series),
             None => {
@@ -303,6 +314,9 @@ pub struct Child<'f, M: Metric> {
 enum Place<'f> {
     /// In its record.
     Record(Series<'f>),
+    /// In a cell of each thread, which the one that looked it up has at hand. It is told from
+    /// others so that the compiler need not ask again whether the cell is there.
+    Here(DenseSeries),
     /// In a cell of each thread.
     Cell(DenseSeries),
     /// Nowhere: the lookup gave a wrong number of values.
@@ -315,7 +329,7 @@ impl<'f, M: Metric> Child<'f, M> {
     fn values(self) -> &'f [AtomicU64] {
         match self.place {
             Place::Record(series) => series.values,
-            Place::Cell(_) | Place::Void => &self.shared.void,
+            Place::Here(_) | Place::Cell(_) | Place::Void => &self.shared.void,
         }
     }
 
@@ -329,7 +343,7 @@ impl<'f, M: Metric> Child<'f, M> {
     fn position(self) -> Option<u32> {
         match self.place {
             Place::Record(series) => Some(series.position),
-            Place::Cell(series) => Some(series.position()),
+            Place::Here(series) | Place::Cell(series) => Some(series.position()),
             Place::Void => None,
         }
     }

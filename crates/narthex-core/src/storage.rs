@@ -13,11 +13,13 @@
 //!   again under the writer's mutex, and that one rule makes growth and deletion simple.
 //! - [`expiry`] knows which series have been idle for long.
 //! - [`epochs`] tells when no snapshot shows a removed record any more, so that it may be reused.
+//! - [`dense`] are slots for series that are found by a number, where labels have few values.
 //! - [`cells`] are counters that each thread keeps for itself, for instruments without labels.
 //! - [`slots`] are what some series have beside their records, each behind a lock of its own.
 //! - [`halves`] are such cells for observations, which a snapshot sees whole or not at all.
 
 pub(crate) mod cells;
+mod dense;
 pub(crate) mod directory;
 mod epochs;
 mod expiry;
@@ -29,7 +31,8 @@ pub(crate) mod slots;
 mod store;
 mod table;
 
-pub(crate) use store::{DenseSeries, Options, Series, Snapshot, Store};
+pub(crate) use dense::{DenseSeries, DenseSlots};
+pub(crate) use store::{Options, Series, Snapshot, Store};
 
 /// The most labels a family can have beside constant ones.
 ///

@@ -15,7 +15,7 @@ use crate::error::Fault;
 use crate::guard::Attempt;
 use crate::registry::Source;
 use crate::storage::cells::{self, Lease, Near, Sums};
-use crate::storage::{Series, Snapshot};
+use crate::storage::{DenseSeries, Series, Snapshot};
 
 /// A total that only grows, such as requests served or bytes sent.
 ///
@@ -186,7 +186,7 @@ impl Child<'_, Counter> {
     #[inline(always)]
     pub fn inc(self) {
         match self.place {
-            Place::Cell(series) if series.cell().inc() => {}
+            Place::Here(series) if series.cell().inc() => {}
             _ => self.inc_elsewhere(1),
         }
     }
@@ -195,7 +195,7 @@ impl Child<'_, Counter> {
     #[inline(always)]
     pub fn inc_by(self, by: u64) {
         match self.place {
-            Place::Cell(series) if series.cell().add(by) => {}
+            Place::Here(series) if series.cell().add(by) => {}
             _ => self.inc_elsewhere(by),
         }
     }
@@ -203,7 +203,7 @@ impl Child<'_, Counter> {
     #[inline(always)]
     fn inc_elsewhere(self, by: u64) {
         match self.place {
-            Place::Cell(series) => self.shared.add_to_cell(series.position(), by),
+            Place::Here(series) | Place::Cell(series) => self.shared.add_to_cell(series, by),
             Place::Record(Series { values: [whole, ..], .. }) => add_whole(whole, by),
             Place::Record(_) | Place::Void => {}
         }
@@ -254,7 +254,7 @@ impl Child<'_, Counter> {
     /// The total as it stands, the fractions included.
     pub fn value(self) -> f64 {
         let whole = match self.place {
-            Place::Cell(series) => {
+            Place::Here(series) | Place::Cell(series) => {
                 let cell = self.shared.cell(series.position());
                 cell.map_or(0, |cell| Sums::begin().of(cell))
             }
@@ -269,8 +269,10 @@ impl Child<'_, Counter> {
 
 impl SeriesShared<Counter> {
     #[inline(never)]
-    fn add_to_cell(&self, position: u32, by: u64) {
-        if let Some(cell) = self.cell(position) {
+    fn add_to_cell(&self, series: DenseSeries, by: u64) {
+        if !series.cell().add(by)
+            && let Some(cell) = self.cell(series.position())
+        {
             cells::add(cell, by);
         }
     }

@@ -33,16 +33,22 @@ enum Kind {
     Float,
 }
 
-/// A cell of any thread among the first [`NEAR_CHUNKS`] chunks; or none.
+/// A cell of any thread among the first [`NEAR_CHUNKS`] chunks, or none, in one word.
+///
+/// The chunk is in the highest bits, which one shift leaves alone, and the cell in the lowest. Those
+/// between are [spare](Self::spare): whoever keeps a cell and something else keeps one word.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Near(u16);
+pub(crate) struct Near(u64);
 
 /// Cells a chunk holds. A lease never straddles two.
 const CHUNK: usize = 512;
 
+/// Bits of [`Near`] that name a chunk.
+const CHUNK_BITS: u32 = 7;
+
 /// Chunks that every thread has a list of, in a KiB of its own memory: it has as many as [`Near`]
 /// can name, so that nothing is compared to index it.
-const NEAR_CHUNKS: usize = (1 << u16::BITS) / CHUNK;
+const NEAR_CHUNKS: usize = 1 << CHUNK_BITS;
 
 /// Threads that have cells of their own; later ones count in the shared cells, under a lock.
 ///
@@ -206,21 +212,41 @@ impl Drop for Lease {
 
 impl Near {
     /// No cell of any thread.
-    pub(crate) const NOWHERE: Self = Self(u16::MAX);
+    pub(crate) const NOWHERE: Self = Self::at(NEAR_CHUNKS - 1, 0);
+
+    const FIRST_SPARE: u32 = CHUNK.ilog2();
 
     /// The cell with this id, if it is near.
     pub(crate) fn of(cell: u32) -> Self {
-        let (chunk, _) = place(cell);
-        if chunk < NEAR_CHUNKS - 1 { Self(cell as u16) } else { Self::NOWHERE }
+        let (chunk, at) = place(cell);
+        if chunk < NEAR_CHUNKS - 1 { Self::at(chunk, at) } else { Self::NOWHERE }
     }
 
-    pub(crate) fn to_bits(self) -> u16 {
-        self.0
+    const fn at(chunk: usize, at: usize) -> Self {
+        Self((chunk as u64) << (u64::BITS - CHUNK_BITS) | at as u64)
     }
 
+    /// The cell and something else of up to 48 bits in one word.
+    pub(crate) fn with_spare(self, spare: u64) -> u64 {
+        self.0 | spare << Self::FIRST_SPARE
+    }
+
+    /// What a word holds beside a cell, in the lowest 48 bits.
     #[inline(always)]
-    pub(crate) fn from_bits(bits: u16) -> Self {
-        Self(bits)
+    pub(crate) fn spare(word: u64) -> u64 {
+        word >> Self::FIRST_SPARE
+    }
+
+    /// The cell in such a word.
+    #[inline(always)]
+    pub(crate) fn from_bits(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// Whether this thread has the cell.
+    #[inline(always)]
+    pub(crate) fn is_here(self) -> bool {
+        self.chunk().is_some()
     }
 
     /// Adds one to this thread's cell; returns whether it was found.
@@ -242,17 +268,17 @@ impl Near {
     #[inline(always)]
     pub(crate) fn cells<const N: usize>(self) -> Option<&'static [AtomicU64; N]> {
         let (chunks_of_n, _) = self.chunk()?.0.as_chunks();
-        chunks_of_n.get(usize::from(self.0) % CHUNK / N)
+        chunks_of_n.get(self.0 as usize % CHUNK / N)
     }
 
     #[inline(always)]
     fn cell(self) -> Option<&'static AtomicU64> {
-        Some(&self.chunk()?.0[usize::from(self.0) % CHUNK])
+        Some(&self.chunk()?.0[self.0 as usize % CHUNK])
     }
 
     #[inline(always)]
     fn chunk(self) -> Option<&'static Chunk> {
-        NEAR.with(|chunks| chunks[usize::from(self.0) / CHUNK].get())
+        NEAR.with(|chunks| chunks[(self.0 >> (u64::BITS - CHUNK_BITS)) as usize].get())
     }
 }
 

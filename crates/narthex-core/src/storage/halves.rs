@@ -1,6 +1,6 @@
 //! Observations in cells of each thread, read whole.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::thread;
 use std::time::Duration;
@@ -21,8 +21,9 @@ use crate::sync::{self, Word};
 /// as many: a constant saves the checks of a length.
 #[derive(Debug)]
 pub(crate) struct Halves<const SMALL: usize> {
-    /// Which half is hot and, in the lower bits, its cells where it is small: one load for both.
-    hot: AtomicU32,
+    /// The cells of the half that is hot, where it is small, and which one that is: one load for
+    /// both.
+    hot: AtomicU64,
     /// The buckets, then the number of whole observations, then the sums of every other one.
     halves: [Lease; 2],
     buckets: usize,
@@ -38,7 +39,7 @@ impl<const SMALL: usize> Halves<SMALL> {
         let cells = (buckets + 1 + SUMS).max(SMALL);
         let half = || Lease::new(cells, |cell| cell >= cells - SUMS);
         let halves = [half()?, half()?];
-        let hot = AtomicU32::new(Self::hot(&halves, 0));
+        let hot = AtomicU64::new(Self::hot(&halves, 0));
         Some(Self { hot, halves, buckets, one_snapshot: Mutex::new(()) })
     }
 
@@ -46,20 +47,20 @@ impl<const SMALL: usize> Halves<SMALL> {
     pub(crate) fn observe(&self, bucket: usize, value: f64) {
         // Relaxed: a stale half is counted all the same, see `snapshot`.
         let hot = self.hot.load(Relaxed);
-        match Near::from_bits(hot as u16).cells::<SMALL>() {
+        match Near::from_bits(hot).cells::<SMALL>() {
             Some(cells) => write(cells, bucket, value),
-            None => self.observe_slowly(hot >> u16::BITS == 1, bucket, value),
+            None => self.observe_slowly(hot, bucket, value),
         }
     }
 
     #[inline(never)]
-    fn observe_slowly(&self, is_second: bool, bucket: usize, value: f64) {
-        self.halves[usize::from(is_second)].with(|cells| write(cells, bucket, value));
+    fn observe_slowly(&self, hot: u64, bucket: usize, value: f64) {
+        self.halves[Self::half(hot)].with(|cells| write(cells, bucket, value));
     }
 
     pub(crate) fn snapshot(&self) -> Totals {
         let _one = self.one_snapshot.lock();
-        let hot = (self.hot.load(Relaxed) >> u16::BITS) as usize;
+        let hot = Self::half(self.hot.load(Relaxed));
         let mut totals = Totals::nothing(self.buckets);
         self.add_half(1 - hot, &mut totals);
         // Relaxed: whoever still sees the old value writes to the half that is read next, and the
@@ -70,10 +71,15 @@ impl<const SMALL: usize> Halves<SMALL> {
     }
 
     /// What `hot` is while this half is.
-    fn hot(halves: &[Lease; 2], half: usize) -> u32 {
+    fn hot(halves: &[Lease; 2], half: usize) -> u64 {
         let small = halves[half].len() == SMALL;
         let near = if small { Near::of(halves[half].first()) } else { Near::NOWHERE };
-        (half as u32) << u16::BITS | u32::from(near.to_bits())
+        near.with_spare(half as u64)
+    }
+
+    /// The half that is hot.
+    fn half(hot: u64) -> usize {
+        (Near::spare(hot) & 1) as usize
     }
 
     fn add_half(&self, half: usize, totals: &mut Totals) {

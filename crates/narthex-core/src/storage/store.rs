@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use narthex_model::{Fragment, Fragments, LabelName, RecordLayout, Records, Rows}
 use parking_lot::Mutex;
 
 use super::cells::{Lease, Near};
+use super::dense::{DenseSeries, DenseSlots};
 use super::directory::Directory;
 use super::each_label;
 use super::epochs::Epochs;
@@ -33,8 +34,8 @@ pub(crate) struct Store {
     /// Most families have none.
     long_values: OnceLock<Box<Directory<AtomicU64, 1>>>,
     records: Directory<AtomicU64, NEAR_CHUNKS>,
-    /// For each label set that is found by its number, a [`DenseSeries`]; 0 while it has no series.
-    dense: Box<[AtomicU64]>,
+    /// Where label sets are found by their number.
+    dense: DenseSlots,
     /// One more word for each record, where anything has asked for it.
     extras: OnceLock<Box<Directory<AtomicU64, 1>>>,
     /// When each record became a series, in milliseconds since the Unix epoch, where it is shown.
@@ -143,12 +144,6 @@ pub(crate) struct Series<'s> {
     pub(crate) position: u32,
 }
 
-/// A series that was found by the number of its label set, in one word: from the top, how its
-/// lookups are noted, the position of its record and, where series have cells in every thread, its
-/// cell.
-#[derive(Clone, Copy)]
-pub(crate) struct DenseSeries(u64);
-
 /// The rows of a snapshot, and what keeps them from being reused.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -192,7 +187,7 @@ impl Store {
             keys: Keys::new(),
             long_values: OnceLock::new(),
             records: Directory::new(),
-            dense: (0..options.dense).map(|_| AtomicU64::new(0)).collect(),
+            dense: DenseSlots::new(options.dense),
             extras: OnceLock::new(),
             created: options.created.then(|| Box::new(Directory::new())),
             table: Table::new(),
@@ -223,25 +218,21 @@ impl Store {
         Some(series)
     }
 
-    /// The series of the label set with this number, if it is there.
-    #[inline(always)]
-    pub(crate) fn dense(&self, index: usize) -> Option<DenseSeries> {
-        // Acquire pairs with the Release in `with_dense`: the cell is leased before it is seen.
-        let slot = self.dense.get(index)?.load(Acquire);
-        if slot & DenseSeries::NOT_NOTED == 0 {
-            self.note(slot)?;
-        }
-        Some(DenseSeries(slot))
+    /// The slots of label sets that are found by their number, for lookups that need not come here:
+    /// none where series expire.
+    pub(crate) fn dense_slots(&self) -> DenseSlots {
+        if self.expiry.is_some() { DenseSlots::new(0) } else { self.dense.clone() }
     }
 
-    /// Notes that the series in this slot was looked up; `None` if there is none.
+    /// The series of the label set with this number, if it is there.
     #[cold]
-    fn note(&self, slot: u64) -> Option<()> {
-        if slot == 0 {
-            return None;
+    #[inline(never)]
+    pub(crate) fn dense(&self, index: usize) -> Option<DenseSeries> {
+        let series = self.dense.get(index)?;
+        if let Some(expiry) = &self.expiry {
+            expiry.mark(series.position());
         }
-        self.expiry.as_ref()?.mark(DenseSeries(slot).position());
-        Some(())
+        Some(series)
     }
 
     /// The series of these values, from now on to be found by the number of their set.
@@ -256,10 +247,8 @@ impl Store {
         // Not the overflow series, nor one that was removed meanwhile.
         let (hash, keys) = self.hash(values);
         let is_theirs = |found: Series<'_>| found.position == series.position();
-        if let Some(slot) = self.dense.get(index)
-            && self.find(hash, &keys, values).is_some_and(is_theirs)
-        {
-            slot.store(series.0, Release);
+        if self.find(hash, &keys, values).is_some_and(is_theirs) {
+            self.dense.set(index, series);
         }
         Some(series)
     }
@@ -269,7 +258,7 @@ impl Store {
     pub(crate) fn dense_series(&self, series: Series<'_>) -> DenseSeries {
         let cell = series.values.first().filter(|_| self.options.per_thread);
         let cell = cell.map_or(Near::NOWHERE, |cell| Near::of(cell.load(Relaxed) as u32));
-        DenseSeries::new(series.position, cell, self.expiry.is_some())
+        DenseSeries::new(series.position, cell)
     }
 
     /// Whether series have cells in every thread: then a record's first word is the cell.
@@ -718,12 +707,7 @@ impl Store {
             self.bump_generation(record);
         }
         // Who looks this set up from here on makes a new series.
-        for slot in &self.dense {
-            let series = DenseSeries(slot.load(Relaxed));
-            if series.0 != 0 && series.position() == position {
-                slot.store(0, Release);
-            }
-        }
+        self.dense.clear(position);
         let epoch = writer.epochs.end();
         writer.removed.push_back(Removed { position, epoch, at: clock::now() });
     }
@@ -809,27 +793,6 @@ impl Writer {
         let first = Store::FIRST_RECORDS;
         let skipped = if self.next_position > first { Store::CHUNK - first } else { 0 };
         (self.next_position - skipped) as usize
-    }
-}
-
-impl DenseSeries {
-    /// Lookups are noted for the expiry, or they are not; either way the word is not 0.
-    const NOTED: u64 = 1 << 62;
-    const NOT_NOTED: u64 = 1 << 63;
-
-    fn new(position: u32, cell: Near, is_noted: bool) -> Self {
-        let noted = if is_noted { Self::NOTED } else { Self::NOT_NOTED };
-        Self(noted | u64::from(position) << u16::BITS | u64::from(cell.to_bits()))
-    }
-
-    pub(crate) fn position(self) -> u32 {
-        (self.0 >> u16::BITS) as u32
-    }
-
-    /// The cell, if it is near.
-    #[inline(always)]
-    pub(crate) fn cell(self) -> Near {
-        Near::from_bits(self.0 as u16)
     }
 }
 

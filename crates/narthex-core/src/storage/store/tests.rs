@@ -247,6 +247,22 @@ fn idle_series_expire_and_used_ones_stay() {
 }
 
 #[test]
+fn series_that_are_found_by_number_expire_unless_they_are_looked_up() {
+    let idle = Some(Duration::from_secs(100));
+    let store = limited(&["l"], Options { idle, dense: 2, ..Options::default() });
+    for (index, label) in ["idle", "looked up"].iter().enumerate() {
+        store.with_dense(index, &[label]).unwrap();
+        assert!(store.dense_slots().at_hand(index, false).is_none(), "lookups are to be noted");
+    }
+    for _ in 0..3 {
+        clock::advance(Duration::from_secs(60));
+        assert!(store.dense(1).is_some());
+        store.sweep();
+    }
+    assert!(store.dense(0).is_none() && store.dense(1).is_some());
+}
+
+#[test]
 fn an_unscraped_store_expires_series_as_new_ones_come() {
     let idle = Some(Duration::from_secs(10));
     let store = limited(&["l"], Options { idle, ..Options::default() });
