@@ -78,9 +78,9 @@ impl Histogram {
         }
     }
 
-    /// Cold, so that observing without labels goes straight on.
+    /// Cold and apart, so that observing without labels goes straight on.
     #[cold]
-    #[inline(always)]
+    #[inline(never)]
     fn observe_elsewhere(&self, value: f64) {
         match &self.0 {
             Kind::Alone(alone) => alone.observe(value),
@@ -254,6 +254,15 @@ impl Alone {
 
     #[inline(always)]
     fn observe(&self, value: f64) {
+        let bucket = self.search.quick_bucket(value);
+        if !bucket.is_some_and(|bucket| self.halves.observe_near(bucket, value)) {
+            self.observe_slowly(value);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observe_slowly(&self, value: f64) {
         if value.is_nan() {
             return self.refused.count();
         }

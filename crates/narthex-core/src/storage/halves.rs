@@ -43,19 +43,19 @@ impl<const SMALL: usize> Halves<SMALL> {
         Some(Self { hot, halves, buckets, one_snapshot: Mutex::new(()) })
     }
 
+    /// Counts an observation in cells of this thread that are small and near; returns whether it
+    /// has such cells.
     #[inline(always)]
-    pub(crate) fn observe(&self, bucket: usize, value: f64) {
+    pub(crate) fn observe_near(&self, bucket: usize, value: f64) -> bool {
         // Relaxed: a stale half is counted all the same, see `snapshot`.
-        let hot = self.hot.load(Relaxed);
-        match Near::from_bits(hot).cells::<SMALL>() {
-            Some(cells) => write(cells, bucket, value),
-            None => self.observe_slowly(hot, bucket, value),
-        }
+        let cells = Near::from_bits(self.hot.load(Relaxed)).cells::<SMALL>();
+        cells.is_some_and(|cells| write(cells, bucket, value))
     }
 
-    #[inline(never)]
-    fn observe_slowly(&self, hot: u64, bucket: usize, value: f64) {
-        self.halves[Self::half(hot)].with(|cells| write(cells, bucket, value));
+    /// Counts an observation wherever this thread has its cells.
+    pub(crate) fn observe(&self, bucket: usize, value: f64) {
+        let half = Self::half(self.hot.load(Relaxed));
+        self.halves[half].with(|cells| _ = write(cells, bucket, value));
     }
 
     pub(crate) fn snapshot(&self) -> Totals {
@@ -141,18 +141,19 @@ fn parts<W>(cells: &[W]) -> Option<(&[W], &W, &[W; SUMS])> {
     Some((buckets, whole, sums))
 }
 
-/// Writes an observation to cells of which the caller is the only writer.
+/// Writes an observation to cells of which the caller is the only writer; returns whether they have
+/// its bucket.
 #[inline(always)]
-fn write(cells: &[impl Word], bucket: usize, value: f64) {
-    let Some((buckets, whole, sums)) = parts(cells) else { return };
-    let Some(bucket) = buckets.get(bucket) else { return };
-    let before = whole.load(Relaxed);
-    let sum = &sums[before as usize % SUMS];
+fn write(cells: &[impl Word], bucket: usize, value: f64) -> bool {
+    let Some((buckets, whole, sums)) = parts(cells) else { return false };
+    let Some(bucket) = buckets.get(bucket) else { return false };
+    let sum = &sums[whole.load(Relaxed) as usize % SUMS];
     // The order and the Releases pair with the Acquires in `read`: who sees the sum or the number
     // of an observation sees its bucket.
     bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
     sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Release);
-    whole.store(before.wrapping_add(1), Release);
+    whole.store(whole.load(Relaxed).wrapping_add(1), Release);
+    true
 }
 
 /// Reads whole observations from cells that their owner may be writing.

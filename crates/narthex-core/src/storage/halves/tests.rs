@@ -11,6 +11,7 @@ fn a_half_written_observation_is_not_whole() {
     assert!(read(&cells, 2).is_err());
     cells[0].store(0, Relaxed);
     write(&cells, 0, 1.0);
+    assert!(!write(&cells, 2, 1.0), "there are two buckets");
     let totals = read(&cells, 2).unwrap();
     assert_eq!((totals.counts.as_slice(), totals.sum), (&[1, 1][..], 3.5));
 }
