@@ -18,8 +18,11 @@ pub(crate) struct DenseSlots(Arc<[AtomicU64]>);
 pub(crate) struct DenseSeries(u64);
 
 impl DenseSlots {
-    /// Empty slots.
+    /// Empty slots; none, as most families have, take no memory.
     pub(crate) fn new(label_sets: usize) -> Self {
+        if label_sets == 0 {
+            return Self(Arc::default());
+        }
         Self((0..label_sets).map(|_| AtomicU64::new(DenseSeries::NONE)).collect())
     }
 

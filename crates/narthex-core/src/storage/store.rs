@@ -1,6 +1,6 @@
 //! The series of one family: interned label values, records, and the way from one to the other.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -97,7 +97,7 @@ struct Writer {
     swept: Instant,
     /// The cells of each record, where series have cells in every thread. They are let go with the
     /// record's labels, when no thread can be about to count there any more.
-    leases: HashMap<u32, Lease>,
+    leases: BTreeMap<u32, Lease>,
     /// Where the overflow series is or was.
     overflow: Option<u32>,
 }
@@ -176,7 +176,7 @@ impl Store {
             live: None,
             epochs: Epochs::new(),
             swept: clock::now(),
-            leases: HashMap::new(),
+            leases: BTreeMap::new(),
             overflow: None,
         };
         Self {
