@@ -1,8 +1,11 @@
 //! Protobuf: `io.prometheus.client.MetricFamily` messages, each after its length.
 //!
 //! The length of a family comes before its metrics, so a family is walked twice: once to add up
-//! the lengths, once to write. As in the text formats, where a family allows it a [`Template`] is
-//! made once and a metric is a few moves of fixed size; all else is spelled out.
+//! the lengths, once to write. The length of a number does not depend on the number, so those of a
+//! family of numbers are remembered until series come or go.
+//!
+//! As in the text formats, where a family allows it a [`Template`] is made once and a metric is a few
+//! moves of fixed size; all else is spelled out.
 
 mod spelled;
 mod template;
@@ -81,13 +84,17 @@ fn write_numbers<const N: usize, T: Copy>(
     mut message: Message<'_, '_>,
 ) {
     if message.part.is_first() {
-        let mut metrics_len = 0;
-        message.part.all_series().for_each(|fragments: &[&Fragment; N]| {
-            metrics_len += match template.number_len(fragments) {
-                Some(len) => len,
-                // Any row will do: their numbers are of one length.
-                None => message.spell_metric(0, fragments).len(),
-            };
+        let all = message.part.all_series();
+        let metrics_len = all.label_sum(template.constant_len(), || {
+            let mut metrics_len = 0;
+            all.for_each(|fragments: &[&Fragment; N]| {
+                metrics_len += match template.number_len(fragments) {
+                    Some(len) => len,
+                    // Any row will do: their numbers are of one length.
+                    None => message.spell_metric(0, fragments).len(),
+                };
+            });
+            metrics_len
         });
         message.write_head(metrics_len);
     }

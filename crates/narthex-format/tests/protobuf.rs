@@ -2,6 +2,7 @@
 
 mod schema;
 
+use narthex_core::{Counter, DynamicFamily, Registry};
 use narthex_format::{Escaping, Format};
 use narthex_model::{Exemplar, FamilyBuilder, MetricFamily, MetricType, Scrape};
 
@@ -63,6 +64,42 @@ fn a24_labels_are_sorted_with_the_constant_ones() {
     assert_eq!(labels(&read.metric[1].label), [("a", "1"), ("m", "get"), ("p", "/y"), zone]);
     let values = read.metric.iter().map(|metric| metric.gauge.as_ref()?.value);
     assert_eq!(values.collect::<Vec<_>>(), [Some(0.5), Some(f64::NEG_INFINITY)]);
+}
+
+/// A family remembers the length that its message had.
+#[test]
+fn a24_the_length_is_that_of_the_series_of_the_moment() {
+    let registry = Registry::new();
+    let family = DynamicFamily::<Counter>::builder("c_total", "Counts.")
+        .label_names(["l"])
+        .const_label("zone.name", "a")
+        .utf8_names()
+        .register(&registry)
+        .unwrap();
+    let check = |expected: &[&str]| {
+        // The name of the constant label has another length in each.
+        for escaping in [Escaping::AllowUtf8, Escaping::Values, Escaping::AllowUtf8] {
+            let mut page = Vec::new();
+            Format::Protobuf { escaping }.write(&registry, &mut page).unwrap();
+            let [read] = &decode(&page)[..] else { panic!("one family") };
+            let own = |metric: &schema::Metric| labels(&metric.label)[0].1.to_owned();
+            let mut values: Vec<_> = read.metric.iter().map(own).collect();
+            values.sort();
+            assert_eq!(values, expected);
+        }
+    };
+    let long = "x".repeat(200);
+    family.with(&["a"]).unwrap().inc();
+    check(&["a"]);
+    family.with(&["bb"]).unwrap().inc();
+    check(&["a", "bb"]);
+    family.remove(&["a"]).unwrap();
+    check(&["bb"]);
+    family.with(&[&long]).unwrap().inc();
+    check(&["bb", &long]);
+    family.remove(&["bb"]).unwrap();
+    family.with(&["dddd"]).unwrap().inc();
+    check(&["dddd", &long]);
 }
 
 #[test]

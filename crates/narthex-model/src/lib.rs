@@ -31,7 +31,7 @@ pub use native::{
     NativeBucket, NativeBuckets, NativeHistogram, NativeHistogramError, Schema, Span, ZeroBucket,
 };
 pub use scrape::{Problem, Scrape};
-pub use series::{RecordLayout, Records, Rows, Series};
+pub use series::{LabelSum, RecordLayout, Records, Rows, Series};
 pub use stream::{Families, Part, SpareColumns};
 pub use value::{
     Bounds, BoundsError, Column, Histogram, HistogramColumn, NativeAndClassic,

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use crate::fragment::{Fragment, Fragments, FragmentsView};
 use crate::name::LabelName;
@@ -248,12 +248,18 @@ pub struct Series {
     rows: Rows,
     /// Held so that a live family does not reuse a record which this snapshot shows.
     _hold: Option<Arc<()>>,
+    label_sum: Option<Arc<LabelSum>>,
 }
+
+/// What [`Series::label_sum`] gave, with the constant that it was given: shared by all snapshots of the
+/// same series.
+#[derive(Debug, Default)]
+pub struct LabelSum(OnceLock<(usize, usize)>);
 
 impl Series {
     /// One series without labels.
     pub fn unlabelled() -> Self {
-        Self { fragments: Fragments::default(), records: None, rows: Rows::first(1), _hold: None }
+        Self::own(Fragments::default(), None, Rows::first(1))
     }
 
     /// Series with one value for each of the label `names`, empty where the label is absent; one
@@ -271,16 +277,29 @@ impl Series {
 
     /// A snapshot of a live family.
     ///
-    /// The family must not rewrite the shown records before `hold` is dropped everywhere else.
-    pub fn shared(fragments: Fragments, records: Records, rows: Rows, hold: Arc<()>) -> Self {
-        Self { fragments, records: Some(records), rows, _hold: Some(hold) }
+    /// The family must not rewrite the shown records before `hold` is dropped everywhere else, and
+    /// gives another `label_sum` when it has other series.
+    pub fn shared(
+        fragments: Fragments,
+        records: Records,
+        rows: Rows,
+        hold: Arc<()>,
+        label_sum: Arc<LabelSum>,
+    ) -> Self {
+        let (hold, label_sum) = (Some(hold), Some(label_sum));
+        Self { fragments, records: Some(records), rows, _hold: hold, label_sum }
+    }
+
+    /// Series that no live family has.
+    fn own(fragments: Fragments, records: Option<Records>, rows: Rows) -> Self {
+        Self { fragments, records, rows, _hold: None, label_sum: None }
     }
 
     /// The series of these rows, which lie in `range`.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
-        let Self { fragments, records, rows, _hold } = self.clone();
-        Self { fragments, records, rows: rows.part(range), _hold }
+        let Self { fragments, records, rows, _hold, label_sum: _ } = self.clone();
+        Self { fragments, records, rows: rows.part(range), _hold, label_sum: None }
     }
 
     /// The number of series.
@@ -352,6 +371,24 @@ impl Series {
                 each(&std::array::from_fn(|k| fragments.get(layout.fragment_id(record, k))));
             }
         });
+    }
+
+    /// What `add_up` adds up over the labels of all series, each of which counts `constant` beside its
+    /// labels.
+    ///
+    /// Snapshots of the same series remember the sum, so it must depend on nothing else. The walk over
+    /// the series that this saves took a quarter of the instructions of a protobuf page.
+    pub fn label_sum(&self, constant: usize, add_up: impl FnOnce() -> usize) -> usize {
+        let Some(LabelSum(remembered)) = self.label_sum.as_deref() else { return add_up() };
+        match remembered.get() {
+            Some(&(same, sum)) if same == constant => sum,
+            // The first one stays: pages of one family seldom differ in the constant.
+            _ => {
+                let sum = add_up();
+                let _ = remembered.set((constant, sum));
+                sum
+            }
+        }
     }
 
     /// Calls `each` with the index and the fragments of every series, whatever their number.
@@ -482,7 +519,7 @@ impl SeriesBuilder {
         let labels = self.names.len();
         let rows = Rows::first(self.rows.len());
         if labels == 0 {
-            return Series { fragments: self.fragments, records: None, rows, _hold: None };
+            return Series::own(self.fragments, None, rows);
         }
         let layout = RecordLayout { width: labels.div_ceil(2), first_label: 0, labels };
         let words: Arc<[AtomicU64]> =
@@ -493,6 +530,6 @@ impl SeriesBuilder {
             }
         }
         let records = Records::new(Arc::new(vec![words]), layout);
-        Series { fragments: self.fragments, records: Some(records), rows, _hold: None }
+        Series::own(self.fragments, Some(records), rows)
     }
 }

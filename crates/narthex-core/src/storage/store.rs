@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
-use narthex_model::{Fragment, Fragments, LabelName, RecordLayout, Records, Rows};
+use narthex_model::{Fragment, Fragments, LabelName, LabelSum, RecordLayout, Records, Rows};
 use parking_lot::Mutex;
 
 use super::cells::{Lease, Near};
@@ -102,10 +102,13 @@ struct Writer {
     overflow: Option<u32>,
 }
 
-/// The records that are live, where some are not: snapshots share them until that changes.
+/// Which records are live: snapshots share this until it changes.
+#[derive(Clone)]
 struct Live {
     state: LiveState,
-    positions: Arc<Vec<u32>>,
+    /// The live ones, where some are not.
+    positions: Option<Arc<Vec<u32>>>,
+    label_sum: Arc<LabelSum>,
 }
 
 /// What changes whenever a record comes alive or dies.
@@ -345,32 +348,32 @@ impl Store {
 
     /// A snapshot of which series there are; values are read with [`Snapshot::for_each_record`].
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let (hold, listed, len, state) = {
+        let (hold, known, len, state) = {
             let writer = self.writer.lock();
             let (state, hold) = (writer.live_state(), writer.epochs.hold());
             let known = writer.live.as_ref().filter(|live| live.state == state);
-            (hold, known.map(|live| live.positions.clone()), writer.records(), state)
+            (hold, known.cloned(), writer.records(), state)
         };
         // While `hold` lives, no record that is live now is reused; which ones are live is found
         // without the lock, for there may be many.
-        let is_new = state.removed > 0 && listed.is_none();
-        let listed = if is_new { Some(Arc::new(self.live_positions())) } else { listed };
+        let live = known.unwrap_or_else(|| Live {
+            state,
+            positions: (state.removed > 0).then(|| Arc::new(self.live_positions())),
+            label_sum: Arc::default(),
+        });
         // Last, so that they hold every row just found and its text.
         let (fragments, chunks) = {
             let mut writer = self.writer.lock();
-            if state.removed == 0 {
-                writer.live = None;
-            } else if let Some(positions) = &listed
-                && is_new
-                && writer.live_state() == state
-            {
-                writer.live = Some(Live { state, positions: positions.clone() });
+            if writer.live_state() == state {
+                writer.live = Some(live.clone());
             }
             (writer.fragments.clone(), writer.chunks.clone())
         };
-        let rows = listed.map_or(Rows::first(len), Rows::of_list);
+        let Live { positions, label_sum, .. } = live;
+        let rows = positions.map_or(Rows::first(len), Rows::of_list);
         let records = Records::new(chunks, self.layout);
-        Snapshot { series: narthex_model::Series::shared(fragments, records, rows, hold) }
+        let series = narthex_model::Series::shared(fragments, records, rows, hold, label_sum);
+        Snapshot { series }
     }
 
     /// The number of series.

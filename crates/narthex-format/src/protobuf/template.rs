@@ -106,6 +106,11 @@ impl Template {
         }
     }
 
+    /// Bytes that a metric of a number has beside its own labels, and that all have.
+    pub(super) fn constant_len(&self) -> usize {
+        self.before.len() + self.after.len()
+    }
+
     /// Bytes of a metric with a number and these labels; `None` where it must be spelled out.
     #[inline(always)]
     pub(super) fn number_len<const N: usize>(&self, fragments: &[&Fragment; N]) -> Option<usize> {
