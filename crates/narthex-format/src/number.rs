@@ -51,15 +51,18 @@ impl Numeral for u64 {
 impl Numeral for f64 {
     #[inline(always)]
     fn end_line<S: Spelling>(self, room: &mut [u8; ROOM]) -> usize {
-        // Whole gauges are common, and many times faster as integers. Zero loses its sign here.
-        let whole = self as u32;
-        if whole < EXPONENT_FROM && f64::from(whole) == self {
-            put_after_whole::<S>(end_line_short(whole, room), room)
+        // Numbers of this size have no bits for a fraction, so the sum is rounded to a whole number,
+        // and its lowest bits are those of that number.
+        const NO_FRACTION: f64 = 1.5 * (1_u64 << 52) as f64;
+        let rounded = self + NO_FRACTION;
+        let is_whole = rounded - NO_FRACTION == self;
+        if is_whole && (0.0..EXPONENT_FROM).contains(&self) {
+            // Whole gauges are common, and many times faster as integers. Zero loses its sign here.
+            put_after_whole::<S>(end_line_short(rounded.to_bits() as u32, room), room)
+        } else if !is_whole && (EXPONENT_BELOW..EXPONENT_FROM).contains(&self.abs()) {
+            end_line_fraction(self, room)
         } else {
-            let len = end_line_float(self, room);
-            // Larger ones have an exponent.
-            let whole = self.fract() == 0.0 && self.abs() < f64::from(EXPONENT_FROM);
-            if whole { put_after_whole::<S>(len, room) } else { len }
+            end_line_other::<S>(self, room)
         }
     }
 }
@@ -110,7 +113,12 @@ fn put_after_whole<S: Spelling>(len: usize, room: &mut [u8; ROOM]) -> usize {
 const SHORT: u32 = 10_000_000;
 
 /// Floating-point numbers from here on are written with an exponent.
-const EXPONENT_FROM: u32 = 1_000_000;
+const EXPONENT_FROM: f64 = 1e6;
+
+/// And so are those below this one. Here and there the first digit moves: a number and its shortest
+/// text lie on the same side of a power of ten, for the text of that power would read back as the
+/// power.
+const EXPONENT_BELOW: f64 = 1e-4;
 
 #[inline(always)]
 fn end_line_short(value: u32, room: &mut [u8; ROOM]) -> usize {
@@ -151,33 +159,29 @@ fn split(groups: u64, quotients: u64, divisor: u64, bits: u32) -> u64 {
 #[inline(never)]
 fn end_line_long(value: u64, room: &mut [u8; ROOM]) -> usize {
     let mut buffer = itoa::Buffer::new();
-    let len = copy_short(buffer.format(value).as_bytes(), room);
-    room[len] = b'\n';
-    len + 1
+    copy_short(buffer.format(value), room) + 1
 }
 
-/// Any number but those that [`end_line_short`] has written before.
+/// A number with a fraction and without an exponent, which `zmij` prints as Go does.
 #[inline(never)]
-fn end_line_float(value: f64, room: &mut [u8; ROOM]) -> usize {
-    // The limits are where the first digit moves: a number and its shortest text lie on the same
-    // side of a power of ten, for the text of that power would read back as the power.
-    let size = value.abs();
-    let len = match (1e-4..1e6).contains(&size) {
-        true => put_without_exponent(value, room),
-        false => put_large_or_small(value, room),
-    };
-    room[len] = b'\n';
-    len + 1
+fn end_line_fraction(value: f64, room: &mut [u8; ROOM]) -> usize {
+    let mut buffer = zmij::Buffer::new();
+    copy_short(buffer.format_finite(value), room) + 1
 }
 
-/// Writes a number as `zmij` prints it, which is as Go does but for the `.0` after whole numbers;
-/// returns its length.
-#[inline(always)]
-fn put_without_exponent(value: f64, room: &mut [u8; ROOM]) -> usize {
+/// Any other number: negative whole ones, large and small ones, and what is no number.
+#[inline(never)]
+fn end_line_other<S: Spelling>(value: f64, room: &mut [u8; ROOM]) -> usize {
+    let is_whole = (1.0..EXPONENT_FROM).contains(&value.abs());
+    let len = if is_whole { put_whole(value, room) } else { put_large_or_small(value, room) };
+    room[len] = b'\n';
+    if is_whole { put_after_whole::<S>(len + 1, room) } else { len + 1 }
+}
+
+/// Writes what `zmij` prints for a whole number, but for the `.0` after it; returns its length.
+fn put_whole(value: f64, room: &mut [u8; ROOM]) -> usize {
     let mut buffer = zmij::Buffer::new();
-    let len = copy_short(buffer.format_finite(value).as_bytes(), room);
-    // In this range a cast tells whole numbers, of which only negative ones are not yet written.
-    if value < 0.0 && f64::from(value as i32) == value { len - 2 } else { len }
+    copy_short(buffer.format_finite(value), room) - ".0".len()
 }
 
 /// Writes what is not in the range that Go writes without an exponent; returns its length.
@@ -186,9 +190,9 @@ fn put_large_or_small(value: f64, room: &mut [u8; ROOM]) -> usize {
     if value.is_finite() {
         put_with_exponent(value, room)
     } else if value.is_nan() {
-        copy_short(b"NaN", room)
+        copy_short("NaN", room)
     } else {
-        copy_short(if value > 0.0 { b"+Inf" } else { b"-Inf" }, room)
+        copy_short(if value > 0.0 { "+Inf" } else { "-Inf" }, room)
     }
 }
 
@@ -199,7 +203,7 @@ fn put_large_or_small(value: f64, room: &mut [u8; ROOM]) -> usize {
 #[inline(always)]
 fn put_with_exponent(value: f64, room: &mut [u8; ROOM]) -> usize {
     let mut buffer = zmij::Buffer::new();
-    let len = copy_short(buffer.format_finite(value).as_bytes(), room);
+    let len = copy_short(buffer.format_finite(value), room);
     let sign = usize::from(value.is_sign_negative());
     let size = value.abs();
     if size >= 1e16 {
@@ -261,13 +265,15 @@ fn push_exponent(room: &mut [u8; ROOM], at: usize, exponent: [u8; 4]) -> usize {
     at + 4
 }
 
-/// Copies `text` to the start of `room` and returns its length.
+/// Copies `text` and a line feed to the start of `room` and returns the length of the text.
 ///
 /// Copies of a length known only at run time are function calls; two that overlap in the middle
 /// have fixed lengths and cost next to nothing.
 #[inline(always)]
-fn copy_short(text: &[u8], room: &mut [u8; ROOM]) -> usize {
-    let len = text.len();
+fn copy_short(text: &str, room: &mut [u8; ROOM]) -> usize {
+    let (text, len) = (text.as_bytes(), text.len());
+    // First, so that one check of the length does for all moves.
+    room[len] = b'\n';
     if let (Some(head), Some(tail)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
         room[..16].copy_from_slice(head);
         room[len - 16..len].copy_from_slice(tail);
