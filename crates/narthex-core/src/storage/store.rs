@@ -598,8 +598,8 @@ impl Store {
             writer.leases.insert(position, lease);
         }
         self.bump_generation(record);
-        let hash_of = |position| self.hash_of(&writer.hashes, position);
-        if !self.table.insert(&mut writer.growth, hash, position, hash_of) {
+        let hashes_of = |positions: &[u32]| self.hashes_of(&writer.hashes, positions);
+        if !self.table.insert(&mut writer.growth, hash, position, hashes_of) {
             self.retire(writer, position);
             return None;
         }
@@ -652,11 +652,15 @@ impl Store {
     fn intern(&self, writer: &mut Writer, k: usize, key: &Key, value: &str) -> u32 {
         let stored = self.keys.view();
         let is_this = |&id: &u32| stored.get(id).is_some_and(|there| self.is(there, *key, value));
-        let seed = self.seeds[k];
-        let hash = mixed(key.hash, seed);
-        if let Some(&id) = writer.interned[k].find(hash, is_this) {
-            return id;
+        match writer.interned[k].find(mixed(key.hash, self.seeds[k]), is_this) {
+            Some(&id) => id,
+            None => self.intern_new(writer, k, key, value),
         }
+    }
+
+    /// A fragment for a value that label `k` does not have.
+    #[cold]
+    fn intern_new(&self, writer: &mut Writer, k: usize, key: &Key, value: &str) -> u32 {
         let id = writer.free_fragments.pop().unwrap_or_else(|| {
             writer.uses.push(0);
             writer.hashes.push(0);
@@ -676,8 +680,9 @@ impl Store {
             false => 0,
         };
         self.keys.set(id, value, start);
-        let hashes = &writer.hashes;
-        writer.interned[k].insert_unique(hash, id, |&id| mixed(hashes[id as usize], seed));
+        let (hashes, seed) = (&writer.hashes, self.seeds[k]);
+        let hash_of = |&id: &u32| mixed(hashes[id as usize], seed);
+        writer.interned[k].insert_unique(hash_of(&id), id, hash_of);
         id
     }
 
@@ -698,8 +703,9 @@ impl Store {
     }
 
     fn remove_at(&self, writer: &mut Writer, position: u32) {
-        let hash_of = |position| self.hash_of(&writer.hashes, position);
-        if self.table.remove(&mut writer.growth, hash_of(position), position, hash_of) {
+        let hash = self.hash_of(writer, position);
+        let hashes_of = |positions: &[u32]| self.hashes_of(&writer.hashes, positions);
+        if self.table.remove(&mut writer.growth, hash, position, hashes_of) {
             self.retire(writer, position);
         }
     }
@@ -750,15 +756,27 @@ impl Store {
         live
     }
 
-    /// The hash of a stored series, put together from those of its fragments.
-    fn hash_of(&self, hashes: &[u64], position: u32) -> u64 {
-        let mut hash = SeriesHash::new(&self.seeds);
-        if let Some(record) = self.record(position) {
-            for k in 0..self.layout.labels {
-                hash.add(k, hashes[self.layout.fragment_id(record, k) as usize]);
+    fn hash_of(&self, writer: &Writer, position: u32) -> u64 {
+        self.hashes_of(&writer.hashes, &[position])[0]
+    }
+
+    /// The hashes of stored series, put together from those of all fragments.
+    ///
+    /// Each loop reads once where a cache may miss and does little else, so that many of these reads
+    /// are under way at a time. Random reads of 32 MiB took 15 ns each like this, and 170 ns where
+    /// each had to wait for the one before.
+    fn hashes_of(&self, of_fragments: &[u64], positions: &[u32]) -> Vec<u64> {
+        let record = |&position| self.record(position).unwrap_or_default();
+        let records: Vec<_> = positions.iter().map(record).collect();
+        let mut hashes = vec![SeriesHash::new(&self.seeds); records.len()];
+        for k in 0..self.layout.labels {
+            let id = |record: &&[AtomicU64]| self.layout.fragment_id(record, k);
+            let ids: Vec<_> = records.iter().map(id).collect();
+            for (hash, id) in hashes.iter_mut().zip(ids) {
+                hash.add(k, of_fragments[id as usize]);
             }
         }
-        hash.finish(self.layout.labels)
+        hashes.into_iter().map(|hash| hash.finish(self.layout.labels)).collect()
     }
 
     #[inline(always)]

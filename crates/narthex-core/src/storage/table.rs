@@ -81,13 +81,14 @@ impl Table {
     /// Adds a position and does a step of growth; for the one writer. Returns whether there was room
     /// for it: there always is, unless nearly all hashes are alike.
     ///
-    /// `hash_of` gives the hash of a position that was added before.
+    /// `hashes_of` gives the hashes of positions that were added before. It is asked for those of many
+    /// at once: few of their records are in a cache, and the reads need not wait for each other.
     pub(super) fn insert(
         &self,
         growth: &mut Growth,
         hash: u64,
         position: u32,
-        hash_of: impl Fn(u32) -> u64,
+        hashes_of: impl Fn(&[u32]) -> Vec<u64>,
     ) -> bool {
         let slot = slot(hash, position);
         let Some(at) = put(self.slots(hash), hash, slot) else { return false };
@@ -95,7 +96,7 @@ impl Table {
         if growth.next.as_ref().is_some_and(|next| at < next.copied && !next.put(hash, slot)) {
             growth.next = None;
         }
-        self.grow(growth, &hash_of);
+        self.grow(growth, &hashes_of);
         true
     }
 
@@ -107,11 +108,11 @@ impl Table {
         growth: &mut Growth,
         hash: u64,
         position: u32,
-        hash_of: impl Fn(u32) -> u64,
+        hashes_of: impl Fn(&[u32]) -> Vec<u64>,
     ) -> bool {
         // A shift must not slip an entry past the cursor of a copy: finish that first.
         while growth.next.is_some() {
-            self.outgrow(growth, &hash_of);
+            self.outgrow(growth, &hashes_of);
         }
         let slots = self.slots(hash);
         let mask = slots.len() - 1;
@@ -124,14 +125,10 @@ impl Table {
                 _ => hole = (hole + 1) & mask,
             }
         }
-        let mut at = hole;
-        loop {
-            at = (at + 1) & mask;
-            let moved = slots[at].load(Relaxed);
-            if moved == 0 {
-                break;
-            }
-            let home = hash_of(position_in(moved)) as usize & mask;
+        let behind = (hole + 1..hole + slots.len()).map(|at| slots[at & mask].load(Relaxed));
+        let behind = behind.take_while(|&slot| slot != 0).collect();
+        for (at, (hash, moved)) in (hole + 1..).zip(hashed(behind, &hashes_of)) {
+            let (at, home) = (at & mask, hash as usize & mask);
             let fits_the_hole = (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask);
             if fits_the_hole {
                 slots[hole].store(moved, Release);
@@ -166,10 +163,10 @@ impl Table {
     }
 
     /// Makes room where the table is half full, a bounded amount each time.
-    fn grow(&self, growth: &mut Growth, hash_of: &impl Fn(u32) -> u64) {
+    fn grow(&self, growth: &mut Growth, hashes_of: &impl Fn(&[u32]) -> Vec<u64>) {
         if growth.segments == 0 {
             if growth.entries * 2 >= self.slots(0).len() {
-                self.outgrow(growth, hash_of);
+                self.outgrow(growth, hashes_of);
             }
             return;
         }
@@ -177,14 +174,14 @@ impl Table {
         let count = growth.segments;
         let doubled = 1 << count.ilog2();
         if growth.entries >= doubled * SEGMENT / 2 + (count - doubled) * SEGMENT / 16 {
-            self.split(count - doubled, count, hash_of);
+            self.split(count - doubled, count, hashes_of);
             growth.segments += 1;
         }
     }
 
     /// Does a step from a small table to the next one or, where there is none, to segments; stays
     /// where these do not hold the entries, as nearly all hashes are alike.
-    fn outgrow(&self, growth: &mut Growth, hash_of: &impl Fn(u32) -> u64) {
+    fn outgrow(&self, growth: &mut Growth, hashes_of: &impl Fn(&[u32]) -> Vec<u64>) {
         // All slots of a small table are those of any hash.
         let (shape, slots) = (self.shape.load(Relaxed), self.slots(0));
         let longer = self.small.get(shape + 1);
@@ -195,7 +192,7 @@ impl Table {
             copied: 0,
         });
         let end = slots.len().min(next.copied + COPY_STEP);
-        if !entries(&slots[next.copied..end], hash_of).all(|(hash, slot)| next.put(hash, slot)) {
+        if !entries(&slots[next.copied..end], hashes_of).all(|(hash, slot)| next.put(hash, slot)) {
             growth.next = None;
             return;
         }
@@ -221,23 +218,24 @@ impl Table {
     }
 
     /// Moves half of the entries of the segment at `from` to a new one at `to`.
-    fn split(&self, from: usize, to: usize, hash_of: &impl Fn(u32) -> u64) {
+    fn split(&self, from: usize, to: usize, hashes_of: &impl Fn(&[u32]) -> Vec<u64>) {
         let Some(slots) = self.segments.chunk(from) else { return };
         let mask = (to + 1).next_power_of_two() - 1;
         let (moved, kept) = (zeros(SEGMENT), zeros(SEGMENT));
-        for (hash, slot) in entries(slots, hash_of) {
+        for (hash, slot) in entries(slots, hashes_of) {
+            let half = if segment_bits(hash) & mask == to { &moved } else { &kept };
             // Neither gets more entries than there were, so there is room.
-            put(if segment_bits(hash) & mask == to { &moved } else { &kept }, hash, slot);
+            if let Some(place) = free_places(half, hash).next() {
+                half[place].store(slot, Relaxed);
+            }
         }
         self.segments.set(to, || moved);
         self.shape.store(SMALL + mask, Release);
         // Last: what was moved is by now where it is looked for. Readers who have come here before
         // may miss entries, as they may during a removal.
-        for (slot, kept) in slots.iter().zip(kept.iter().map(|slot| slot.load(Relaxed))) {
-            if slot.load(Relaxed) != kept {
-                // Release pairs with the Acquire in `next`, as in `put`.
-                slot.store(kept, Release);
-            }
+        for (slot, kept) in slots.iter().zip(kept.iter()) {
+            // Release pairs with the Acquire in `next`, as in `put`.
+            slot.store(kept.load(Relaxed), Release);
         }
     }
 }
@@ -312,20 +310,44 @@ fn zeros(len: usize) -> Slots {
 }
 
 /// The hashes of all entries, with their slots.
-fn entries(slots: &[AtomicU32], hash_of: impl Fn(u32) -> u64) -> impl Iterator<Item = (u64, u32)> {
-    let entries = slots.iter().map(|slot| slot.load(Relaxed)).filter(|&slot| slot != 0);
-    entries.map(move |slot| (hash_of(position_in(slot)), slot))
+fn entries(
+    slots: &[AtomicU32],
+    hashes_of: impl Fn(&[u32]) -> Vec<u64>,
+) -> impl Iterator<Item = (u64, u32)> {
+    let mut taken = vec![0; slots.len()];
+    let mut len = 0;
+    for slot in slots {
+        // Written without a branch: whether a slot is taken cannot be guessed.
+        taken[len] = slot.load(Relaxed);
+        len += usize::from(taken[len] != 0);
+    }
+    taken.truncate(len);
+    hashed(taken, hashes_of)
+}
+
+/// These slots, which are taken, with the hashes of their entries.
+fn hashed(
+    slots: Vec<u32>,
+    hashes_of: impl Fn(&[u32]) -> Vec<u64>,
+) -> impl Iterator<Item = (u64, u32)> {
+    let positions: Vec<_> = slots.iter().copied().map(position_in).collect();
+    hashes_of(&positions).into_iter().zip(slots)
 }
 
 /// Writes `slot` to the first free place and gives that, unless it is the only one: readers stop at a
 /// free one.
 fn put(slots: &[AtomicU32], hash: u64, slot: u32) -> Option<usize> {
-    let from_home = (0..slots.len()).map(|k| (hash as usize + k) & (slots.len() - 1));
-    let mut free = from_home.filter(|&at| slots[at].load(Relaxed) == 0);
+    let mut free = free_places(slots, hash);
     let (place, _another) = (free.next()?, free.next()?);
     // Release pairs with the Acquire in `next`: the record is whole before it is seen.
     slots[place].store(slot, Release);
     Some(place)
+}
+
+/// The places that nothing has taken, from that of this hash on.
+fn free_places(slots: &[AtomicU32], hash: u64) -> impl Iterator<Item = usize> {
+    let from_home = (0..slots.len()).map(move |k| (hash as usize + k) & (slots.len() - 1));
+    from_home.filter(|&at| slots[at].load(Relaxed) == 0)
 }
 
 #[cfg(all(test, loom))]
@@ -341,6 +363,10 @@ mod loom_tests {
         0x5500_0000_0000_0003 | u64::from(position >= 4) << 4 | u64::from(position % 2) << 5
     }
 
+    fn hashes_of(positions: &[u32]) -> Vec<u64> {
+        positions.iter().copied().map(hash_of).collect()
+    }
+
     /// A table and the records its positions lead to, as far as a reader checks them.
     struct Shared {
         table: Table,
@@ -354,7 +380,7 @@ mod loom_tests {
 
         fn insert(&self, growth: &mut Growth, position: u32) {
             self.records[position as usize].store(position + 100, Relaxed);
-            self.table.insert(growth, hash_of(position), position, hash_of);
+            self.table.insert(growth, hash_of(position), position, hashes_of);
         }
 
         /// Finds the record that says it is `position`'s.
@@ -404,7 +430,7 @@ mod loom_tests {
                 let shared = shared.clone();
                 thread::spawn(move || assert!(shared.find(2).is_none_or(|found| found == 2)))
             };
-            assert!(shared.table.remove(&mut growth, hash_of(0), 0, hash_of));
+            assert!(shared.table.remove(&mut growth, hash_of(0), 0, hashes_of));
             reader.join().unwrap();
             assert_eq!((shared.find(0), shared.find(1), shared.find(2)), (None, Some(1), Some(2)));
         });
@@ -464,18 +490,23 @@ mod tests {
         u64::from(position % 1000).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
+    /// The hashes of many, from the hash of one.
+    fn all(hash_of: impl Fn(u32) -> u64) -> impl Fn(&[u32]) -> Vec<u64> {
+        move |positions| positions.iter().copied().map(&hash_of).collect()
+    }
+
     #[test]
     fn finds_what_was_inserted_and_not_removed_through_growth() {
         let (table, mut growth) = (Table::new(), Growth::new());
         let mut there = HashMap::new();
         let mut random = 1u64;
         for position in 0..20_000 {
-            table.insert(&mut growth, hash_of(position), position, hash_of);
+            table.insert(&mut growth, hash_of(position), position, all(hash_of));
             there.insert(position, true);
             random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let victim = (random >> 33) as u32 % (position + 1);
             if random >> 60 == 0 {
-                let removed = table.remove(&mut growth, hash_of(victim), victim, hash_of);
+                let removed = table.remove(&mut growth, hash_of(victim), victim, all(hash_of));
                 assert_eq!(removed, there.insert(victim, false) == Some(true));
             }
         }
@@ -494,7 +525,7 @@ mod tests {
     fn no_part_of_the_table_is_ever_too_full() {
         let (table, mut growth) = (Table::new(), Growth::new());
         for position in 0..100_000 {
-            assert!(table.insert(&mut growth, spread(position), position, spread));
+            assert!(table.insert(&mut growth, spread(position), position, all(spread)));
             if position % 512 == 0 {
                 for segment in 0..growth.segments.max(1) as u64 {
                     let slots = table.slots(segment * SEGMENT as u64);
@@ -514,8 +545,9 @@ mod tests {
     fn hashes_that_are_alike_find_no_room_in_the_end_and_nothing_is_lost() {
         let hash_of = |position: u32| u64::from(position) % SEGMENT as u64;
         let (table, mut growth) = (Table::new(), Growth::new());
-        let inserted =
-            (0..).take_while(|&at| table.insert(&mut growth, hash_of(at), at, hash_of)).count();
+        let inserted = (0..)
+            .take_while(|&at| table.insert(&mut growth, hash_of(at), at, all(hash_of)))
+            .count();
         assert_eq!(inserted, (FIRST_LEN << (SMALL - 1)) - 1);
         for position in (0..inserted as u32).step_by(100) {
             let mut candidates = table.candidates(hash_of(position));
