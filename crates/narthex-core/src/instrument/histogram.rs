@@ -266,7 +266,10 @@ impl Alone {
         if value.is_nan() {
             return self.refused.count();
         }
-        self.halves.observe(self.search.bucket(value), value);
+        let bucket = self.search.bucket(value);
+        if !self.halves.observe_near(bucket, value) {
+            self.halves.observe(bucket, value);
+        }
     }
 }
 

@@ -12,9 +12,9 @@ use crate::sync::{
 /// Keys by id.
 ///
 /// Most families have few label values. While they do, the keys lie in one list, where a lookup
-/// finds one by comparing its id with the length; a list that is full is replaced by one twice as
-/// long, and kept for readers that still look at it. Of [`LISTED`] keys on, the others lie in chunks, so that no
-/// insert has to copy many.
+/// finds one by comparing its id with the length; a list that is full is replaced by one four times
+/// as long, and kept for readers that still look at it. From [`LISTED`] keys on, the others lie in
+/// chunks, so that no insert has to copy many.
 pub(super) struct Keys {
     /// Which of the lists it is by now.
     current: AtomicUsize,
@@ -30,9 +30,9 @@ pub(super) struct View<'k> {
 }
 
 const FIRST: usize = if cfg!(loom) { 1 } else { 4 };
-const LISTS: usize = if cfg!(loom) { 2 } else { 10 };
-/// Keys that lie in one list at most: half of them, which a growing list copies, are 40 KiB.
-const LISTED: usize = FIRST << (LISTS - 1);
+const LISTS: usize = if cfg!(loom) { 2 } else { 6 };
+/// Keys that lie in one list at most: a quarter of them, which a growing list copies, are 40 KiB.
+const LISTED: usize = len(LISTS - 1);
 const CHUNK: usize = 64;
 
 impl Keys {
@@ -77,7 +77,7 @@ impl Keys {
         // Relaxed: only the writer stores it.
         let next = if list.is_empty() { 0 } else { self.current.load(Relaxed) + 1 };
         self.lists[next].get_or_init(|| {
-            let longer: Box<[_]> = keys(FIRST << next).collect();
+            let longer: Box<[_]> = keys(len(next)).collect();
             longer.iter().zip(list).for_each(|(new, old)| new.copy(old));
             longer
         });
@@ -99,6 +99,11 @@ impl<'k> View<'k> {
     }
 }
 
+/// Keys that a list has room for.
+const fn len(list: usize) -> usize {
+    FIRST << (2 * list)
+}
+
 fn place(unlisted: usize) -> (usize, usize) {
     (unlisted / CHUNK, unlisted % CHUNK)
 }
@@ -109,7 +114,7 @@ fn keys(len: usize) -> impl Iterator<Item = StoredKey> {
 
 #[cfg(all(test, loom))]
 mod loom_tests {
-    use super::Keys;
+    use super::{Keys, LISTED};
     use crate::storage::key::Key;
     use crate::sync::{
         AtomicU32,
@@ -118,31 +123,34 @@ mod loom_tests {
     use loom::sync::Arc;
     use loom::thread;
 
+    /// The second key is in a longer list than the first was, the last one in a chunk.
+    const KEYS: [(u32, &str); 3] = [(0, "a"), (1, "b"), (LISTED as u32, "c")];
+
     #[test]
     fn loom_a_key_that_was_published_is_found_or_missed_never_another() {
         loom::model(|| {
             let keys = Arc::new(Keys::new());
-            keys.set(0, "a", 0);
-            let published = Arc::new(AtomicU32::new(1));
+            let published = Arc::new(AtomicU32::new(0));
+            let publish = |count: usize| {
+                let (id, value) = KEYS[count - 1];
+                keys.set(id, value, 0);
+                published.store(count as u32, Release);
+            };
+            publish(1);
             let reader = {
                 let (keys, published) = (keys.clone(), published.clone());
                 thread::spawn(move || {
                     let view = keys.view();
-                    for id in 0..published.load(Acquire) {
-                        let value = ["a", "b", "c"][id as usize];
+                    for (id, value) in &KEYS[..published.load(Acquire) as usize] {
+                        let key = view.get(*id);
                         // The first key is in every list there is.
-                        assert!(id > 0 || view.get(id).is_some());
-                        assert!(
-                            view.get(id).is_none_or(|key| key.agrees(Key::new(0, value), value))
-                        );
+                        assert!(*id > 0 || key.is_some());
+                        assert!(key.is_none_or(|key| key.agrees(Key::new(0, value), value)));
                     }
                 })
             };
-            // The second key is in a longer list, the third in a chunk.
-            for (id, value) in [(1, "b"), (2, "c")] {
-                keys.set(id, value, 0);
-                published.store(id + 1, Release);
-            }
+            publish(2);
+            publish(3);
             reader.join().unwrap();
         });
     }
