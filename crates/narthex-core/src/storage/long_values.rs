@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::directory::Directory;
 
-/// Where values over [`StoredKey::EXACT`](super::key::StoredKey::EXACT) bytes are kept as words, for lookups to compare without a lock.
+/// Where values over [`StoredKey::EXACT`](super::key::StoredKey::EXACT) bytes are kept as words, for
+/// lookups to compare without a lock.
 #[derive(Default)]
 pub(super) struct LongValues {
     pub(super) next: u32,

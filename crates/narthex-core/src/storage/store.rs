@@ -438,8 +438,8 @@ impl Store {
     /// The series of these values, if it is there and a lookup that goes no long way finds it: in a
     /// family of few series and label values, where no value is long.
     ///
-    /// This is what is inlined where a counter is counted. What it leaves out would have its loads
-    /// and jumps there, and need the registers.
+    /// This is what is inlined where a counter is counted; [`find_or_insert`](Self::find_or_insert)
+    /// does the rest.
     #[inline(always)]
     fn find_near<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
         let slots = self.table.small()?;
@@ -519,6 +519,8 @@ impl Store {
         words.is_some_and(|words| LongValues::equals(words, there.start(), value.as_bytes()))
     }
 
+    /// The series of these values wherever it is, made if there is none. Apart, so that its loads and
+    /// jumps are not where a counter is counted; not cold, for large families come here each time.
     #[inline(never)]
     fn find_or_insert<const N: usize>(&self, values: &[&str; N]) -> Option<Series<'_>> {
         let (hash, keys) = self.hash(values);
