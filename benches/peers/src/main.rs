@@ -7,6 +7,7 @@
 mod allocations;
 mod equality;
 mod participant;
+mod quiet;
 mod report;
 mod row;
 mod rows;
@@ -14,9 +15,11 @@ mod timing;
 mod workload;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
+use crate::quiet::Slowdown;
 use crate::report::Report;
 use crate::timing::Effort;
 
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
 
     let effort = if options.quick { Effort::Quick } else { Effort::Full };
     let report = if options.json { Report::Json } else { Report::Markdown };
+    Slowdown::calibrate(Duration::from_secs(1));
     report.start(&participants);
     for row in rows {
         let samples = (row.measure)(&participants, effort);
@@ -73,7 +77,9 @@ fn main() -> ExitCode {
     }
     let disturbed = timing::disturbed();
     if disturbed > 0 {
-        eprintln!("the machine is too busy: {disturbed} rounds of hot paths were preempted");
+        eprintln!(
+            "the machine is too busy: {disturbed} cells are of rounds that other programs disturbed"
+        );
     }
     ExitCode::SUCCESS
 }

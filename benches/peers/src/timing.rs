@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::participant::Work;
+use crate::quiet::Slowdown;
 
 /// How often everything is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,48 +56,125 @@ impl From<f64> for Sample {
     }
 }
 
-/// Measures each contender once a round; none of one that cannot do it. Every round begins with another one, so that nobody is
-/// always the one behind whoever leaves the caches worst.
+/// What one participant reached in one round.
+#[derive(Clone, Copy)]
+pub struct Round {
+    value: f64,
+    disturbance: Disturbance,
+}
+
+/// How far other programs had a part in something, as far as one can tell.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Disturbance {
+    /// How often it had to give up its core.
+    preemptions: u64,
+    slowdown: Slowdown,
+}
+
+impl Disturbance {
+    /// That of both of two threads.
+    fn with(self, other: Self) -> Self {
+        Self {
+            preemptions: self.preemptions + other.preemptions,
+            slowdown: self.slowdown.max(other.slowdown),
+        }
+    }
+}
+
+impl Round {
+    fn is_quiet(&self) -> bool {
+        self.disturbance == Disturbance::default()
+    }
+
+    /// What `of` makes of the values of two.
+    pub fn with(self, other: Self, of: impl FnOnce(f64, f64) -> f64) -> Self {
+        Self {
+            value: of(self.value, other.value),
+            disturbance: self.disturbance.with(other.disturbance),
+        }
+    }
+}
+
+/// A value of which nobody can tell.
+impl From<f64> for Round {
+    fn from(value: f64) -> Self {
+        Self { value, disturbance: Disturbance::default() }
+    }
+}
+
+/// Measures each contender once a round; none of one that cannot do it. Every round begins with another
+/// one, so that nobody is always the one behind whoever leaves the caches worst.
+///
+/// Rounds that were disturbed are made again, for some time, and those count that were disturbed least:
+/// the others say something about other programs, and of two threads that should get in each other's way,
+/// that they did not even run side by side. Whether a round counts never depends on how long it took.
 pub fn in_turn<C>(
     rounds: usize,
     contenders: &mut [C],
-    mut measure: impl FnMut(&mut C, usize) -> Option<f64>,
+    mut measure: impl FnMut(&mut C, usize) -> Option<Round>,
 ) -> Vec<Option<Sample>> {
-    let mut values = vec![Vec::with_capacity(rounds); contenders.len()];
-    for round in 0..rounds {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let started = Instant::now();
+    let mut measured: Vec<Vec<Round>> = vec![Vec::new(); contenders.len()];
+    let quiet = |measured: &[Round]| measured.iter().filter(|round| round.is_quiet()).count();
+    for round in 0.. {
+        if round >= rounds && started.elapsed() > PATIENCE {
+            break;
+        }
+        let mut more = false;
         for turn in 0..contenders.len() {
             let who = (turn + round) % contenders.len();
-            values[who].extend(measure(&mut contenders[who], round));
+            if quiet(&measured[who]) < rounds
+                && let Some(value) = measure(&mut contenders[who], round)
+            {
+                measured[who].push(value);
+                more = true;
+            }
+        }
+        if !more {
+            break;
         }
     }
-    values.into_iter().map(|values| (!values.is_empty()).then(|| Sample::of(values))).collect()
+    let sample = |mut measured: Vec<Round>| {
+        measured.sort_by_key(|round| round.disturbance);
+        measured.truncate(rounds);
+        if quiet(&measured) < measured.len() {
+            DISTURBED.fetch_add(1, Relaxed);
+        }
+        Sample::of(measured.into_iter().map(|round| round.value).collect())
+    };
+    measured.into_iter().map(|rounds| (!rounds.is_empty()).then(|| sample(rounds))).collect()
+}
+
+static DISTURBED: AtomicUsize = AtomicUsize::new(0);
+
+/// Cells of the table for which there were too few quiet rounds.
+pub fn disturbed() -> usize {
+    DISTURBED.load(Relaxed)
 }
 
 /// Nanoseconds that an operation of `work` takes on this thread.
-pub fn alone(work: &Work, operations: Range<usize>) -> f64 {
+pub fn alone(work: &Work, operations: Range<usize>) -> Round {
     let count = operations.len();
-    let elapsed = undisturbed(|| {
-        let before = preemptions();
-        let start = own_time();
-        work.run()(operations.clone());
-        (own_time() - start, preemptions() - before)
-    });
+    let (warm_up, operations) = halves(operations);
+    work.run()(warm_up);
     work.settle();
-    nanoseconds_each(elapsed, count)
+    let timed = Timed::of(|| own_time_of(|| work.run()(operations)));
+    work.settle();
+    timed.each_of(count / 2)
 }
 
 /// Nanoseconds that an operation takes on the slower of two threads that both do all of them.
-pub fn on_two_threads(work: &Work, operations: Range<usize>) -> f64 {
-    let count = operations.len();
+pub fn on_two_threads(work: &Work, operations: Range<usize>) -> Round {
     let run = work.run();
-    let both = || {
-        let waiting = AtomicUsize::new(2);
-        let started = Barrier::new(2);
-        let thread = |offset: usize| {
-            // What a thread does once, such as making its thread-locals, is no part of an operation.
-            run(offset..offset + 64);
-            started.wait();
-            let before = preemptions();
+    let started = Barrier::new(2);
+    let waiting = AtomicUsize::new(2);
+    let count = operations.len();
+    let thread = |offset: usize| {
+        let (warm_up, operations) = halves(operations.start + offset..operations.end + offset);
+        run(warm_up);
+        started.wait();
+        Timed::of(|| {
             // The barrier wakes one thread after the other. Spinning lets both start at once: when
             // neither is preempted from here on, each has a core.
             waiting.fetch_sub(1, AcqRel);
@@ -104,43 +182,65 @@ pub fn on_two_threads(work: &Work, operations: Range<usize>) -> f64 {
                 std::hint::spin_loop();
             }
             let start = Instant::now();
-            run(operations.start + offset..operations.end + offset);
-            (start.elapsed(), preemptions() - before)
-        };
-        std::thread::scope(|scope| {
-            // Far apart in the input, so that the threads do not go from series to series in step.
-            let threads = [scope.spawn(|| thread(0)), scope.spawn(|| thread(4001))];
-            let [one, other] = threads.map(|t| t.join().expect("a participant does not panic"));
-            (one.0.max(other.0), one.1 + other.1)
+            run(operations);
+            start..Instant::now()
         })
     };
-    let elapsed = undisturbed(both);
+    let timed = std::thread::scope(|scope| {
+        // Far apart in the input, so that the threads do not go from series to series in step.
+        let threads = [scope.spawn(|| thread(0)), scope.spawn(|| thread(4001))];
+        let [one, other] = threads.map(|t| t.join().expect("a participant does not panic"));
+        one.beside(other)
+    });
     work.settle();
-    nanoseconds_each(elapsed, count)
+    timed.each_of(count / 2)
 }
 
-/// Repeats what was preempted: it says something about the other programs on this machine, and of
-/// two threads that should get in each other's way, that they did not even run side by side.
-fn undisturbed(mut attempt: impl FnMut() -> (Duration, u64)) -> Duration {
-    const PATIENCE: Duration = Duration::from_millis(500);
-    let first = Instant::now();
-    loop {
-        let (elapsed, preemptions) = attempt();
-        if preemptions == 0 {
-            return elapsed;
-        }
-        if first.elapsed() > PATIENCE {
-            DISTURBED.fetch_add(1, Relaxed);
-            return elapsed;
-        }
+/// The second half is timed. The first, off the clock, brings back into the caches what a participant had
+/// there until another one's turn. The next round goes on from there, or it would find in the caches
+/// what it is about to replay.
+fn halves(operations: Range<usize>) -> (Range<usize>, Range<usize>) {
+    let middle = operations.start + operations.len() / 2;
+    (operations.start..middle, middle..operations.end)
+}
+
+/// What was measured, and what disturbed it.
+pub struct Timed<T> {
+    it: T,
+    disturbance: Disturbance,
+}
+
+impl<T> Timed<T> {
+    /// Looks at the core before and after `measure`.
+    pub fn of(measure: impl FnOnce() -> T) -> Self {
+        let (before, preempted) = (Slowdown::now(), preemptions());
+        let it = measure();
+        let preemptions = preemptions() - preempted;
+        let slowdown = before.max(Slowdown::now());
+        Self { it, disturbance: Disturbance { preemptions, slowdown } }
     }
 }
 
-static DISTURBED: AtomicUsize = AtomicUsize::new(0);
+impl Timed<Duration> {
+    /// Nanoseconds that each of so many operations took.
+    pub fn each_of(self, count: usize) -> Round {
+        Round { value: nanoseconds_each(self.it, count), disturbance: self.disturbance }
+    }
+}
 
-/// Rounds that were preempted however often they were tried.
-pub fn disturbed() -> usize {
-    DISTURBED.load(Relaxed)
+impl Timed<Range<Instant>> {
+    /// How long the slower of two threads took.
+    fn beside(self, other: Self) -> Timed<Duration> {
+        let mut disturbance = self.disturbance.with(other.disturbance);
+        let (one, other) = (self.it, other.it);
+        let longest = (one.end - one.start).max(other.end - other.start);
+        let together = one.end.min(other.end).saturating_duration_since(one.start.max(other.start));
+        // The host may have given both cores one after the other to what is one of its own.
+        if together < longest * 3 / 4 {
+            disturbance.preemptions += 1;
+        }
+        Timed { it: longest, disturbance }
+    }
 }
 
 /// How often this thread had to give up its core to another one.
@@ -154,8 +254,15 @@ pub fn nanoseconds_each(elapsed: Duration, count: usize) -> f64 {
     elapsed.as_nanos() as f64 / count as f64
 }
 
-/// The time this thread has been running. Unlike the clock on the wall it stands still while another
-/// program has the core, which on a busy machine is most of what that clock shows of longer work.
+/// How long this thread takes. Unlike the clock on the wall its own stands still while another program
+/// has the core, which on a busy machine is most of what that clock shows of longer work.
+pub fn own_time_of(work: impl FnOnce()) -> Duration {
+    let start = own_time();
+    work();
+    own_time() - start
+}
+
+/// How long this thread has been running.
 pub fn own_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

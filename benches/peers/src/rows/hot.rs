@@ -4,7 +4,7 @@ use crate::participant::{Participant, Work};
 use crate::row::Condition::{AtMost, Faster, ShareOf};
 use crate::row::Peer::{Best, BestCorrect, Named};
 use crate::row::{Condition, Gate, Row};
-use crate::timing::{self, Effort, Sample};
+use crate::timing::{self, Effort, Round, Sample};
 use crate::workload;
 
 /// Label sets that a busy service sees all the time.
@@ -45,7 +45,7 @@ pub fn rows() -> Vec<Row> {
                 RESOLVED_OPERATIONS,
                 |work, operations| {
                     let one = timing::alone(work, operations.clone());
-                    timing::on_two_threads(work, operations) / one
+                    timing::on_two_threads(work, operations).with(one, |two, one| two / one)
                 },
             )
         },
@@ -134,7 +134,7 @@ fn row(
     gate: Vec<Condition>,
     start: impl Fn(&dyn Participant) -> Option<Work> + 'static,
     operations: usize,
-    time: impl Fn(&Work, std::ops::Range<usize>) -> f64 + 'static,
+    time: impl Fn(&Work, std::ops::Range<usize>) -> Round + 'static,
 ) -> Row {
     let measure =
         move |participants: &[Box<dyn Participant>], effort: Effort| -> Vec<Option<Sample>> {
@@ -145,14 +145,8 @@ fn row(
                 work.settle();
             }
             timing::in_turn(effort.rounds(), &mut works, |work, round| {
-                let work = work.as_ref()?;
-                // Each round goes on in the input where the last one stopped, or it would find in the
-                // caches what it is about to replay. What runs before it, off the clock, brings back
-                // what this participant had there until another one's turn.
-                let first = (2 * round + 1) * operations;
-                work.run()(first - operations..first);
-                work.settle();
-                Some(time(work, first..first + operations))
+                let first = 2 * round * operations;
+                Some(time(work.as_ref()?, first..first + 2 * operations))
             })
         };
     Row { name, unit: "ns", gate: Gate(gate), measure: Box::new(measure) }

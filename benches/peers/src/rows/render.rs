@@ -8,7 +8,7 @@ use crate::participant::{Family, Kind, Looker, Participant};
 use crate::row::Condition::{AtMost, Faster};
 use crate::row::Peer::{Best, Named};
 use crate::row::{Gate, Measure, Row};
-use crate::timing::{self, Effort, Sample};
+use crate::timing::{self, Effort, Sample, Timed};
 
 pub fn rows() -> Vec<Row> {
     let pages = [
@@ -151,9 +151,11 @@ fn time(
     timing::in_turn(effort.rounds(), &mut families, |family, _| {
         // As on the hot paths, what runs before it, off the clock, brings back what this participant
         // had in the caches until another one's turn.
-        scrape(&**family);
-        let start = timing::own_time();
-        scrape(&**family).then(|| timing::nanoseconds_each(timing::own_time() - start, series))
+        let can = scrape(&**family);
+        let page = || {
+            scrape(&**family);
+        };
+        can.then(|| Timed::of(|| timing::own_time_of(page)).each_of(series))
     })
 }
 
