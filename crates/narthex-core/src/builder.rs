@@ -244,8 +244,8 @@ impl<I: Labelled> Builder<I> {
         self
     }
 
-    /// Gives each counter of the family a cell in every thread; by default only families do so
-    /// whose labels have few values.
+    /// Gives every counter of the family a cell in each thread; by default the first 4100 have one, and
+    /// all of a family whose labels are of closed types.
     ///
     /// Threads that count on one series at once then do not slow each other down, and each thread
     /// takes 8 bytes more a series.

@@ -38,6 +38,7 @@ pub use unknown::Unknown;
 
 use crate::error::Fault;
 use crate::registry::Source;
+use crate::storage::cells::LeasedCell;
 use crate::storage::slots::SeriesId;
 use crate::storage::{DenseSeries, Options, Series, Snapshot, Store};
 use exemplars::SeriesExemplars;
@@ -138,11 +139,16 @@ pub struct SeriesShared<M: sealed::Kind> {
 }
 
 impl<M: Metric> SeriesShared<M> {
-    pub(crate) fn new(names: Vec<LabelName>, shape: M::Shape, mut options: Options) -> Self {
-        // Found by number, counting is so fast that sharing the count would be most of it.
-        options.per_thread = M::PER_THREAD && (options.per_thread || options.dense > 0);
+    pub(crate) fn new(names: Vec<LabelName>, shape: M::Shape, options: Options) -> Self {
+        let in_cells = match M::PER_THREAD {
+            false => 0,
+            // Found by number, counting is so fast that sharing the count would be most of it.
+            true if options.per_thread || options.dense > 0 => u32::MAX,
+            // Threads meet in families of few series; cells for many would take too much memory.
+            true => Store::NEAR_RECORDS,
+        };
         let words = M::value_words(&shape);
-        let store = Store::new(names, words, options);
+        let store = Store::new(names, words, options, in_cells);
         let void = (0..words).map(|_| AtomicU64::new(0)).collect();
         let exemplars = SeriesExemplars::default();
         Self { store, shape, refused: Refused::default(), exemplars, void }
@@ -205,11 +211,13 @@ impl<M: Metric> SeriesShared<M> {
     #[inline(always)]
     fn child<'f>(&'f self, series: Option<Series<'f>>) -> Child<'f, M> {
         let place = match series {
-            Some(series) if self.store.is_per_thread() => {
-                let series = self.store.dense_series(series);
-                if series.cell().is_here() { Place::Here(series) } else { Place::Cell(series) }
-            }
-            Some(series) => Place::Record(series),
+            Some(series) => match self.store.cell(series).filter(|_| M::PER_THREAD) {
+                Some(cell) => {
+                    let series = DenseSeries::new(series.position, cell.near());
+                    if series.cell().is_here() { Place::Here(series) } else { Place::Cell(series) }
+                }
+                None => Place::Record(series),
+            },
             None => {
                 self.refused.count();
                 Place::Void
@@ -416,10 +424,11 @@ impl<M: Metric> OwnedSeries<M> {
         !std::ptr::eq(self.values(), &*self.shared.void)
     }
 
-    /// Whether the series counts in a cell of each thread, and its first word is that cell.
+    /// The cell of the series, if it has one in each thread and was not removed.
     #[inline(always)]
-    fn is_cell(&self) -> bool {
-        self.shared.store.is_per_thread() && self.is_live()
+    fn cell(&self) -> Option<LeasedCell> {
+        let series = Series { values: self.values(), position: self.position };
+        self.shared.store.cell(series).filter(|_| self.is_live())
     }
 }
 

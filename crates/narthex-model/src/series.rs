@@ -85,6 +85,17 @@ impl Records {
         self.chunks.iter().map(|chunk| &**chunk)
     }
 
+    /// How many of these rows come before a record.
+    fn rows_before(&self, rows: &Rows, record: u32) -> usize {
+        if let Some(rows) = rows.listed() {
+            return rows.partition_point(|&row| row < record);
+        }
+        let (chunk, at) = (record >> Self::CHUNK_LOG, record % (1 << Self::CHUNK_LOG));
+        let held = |chunk: &[AtomicU64]| chunk.len() / self.layout.width;
+        let before: usize = self.chunks().take(chunk as usize).map(held).sum();
+        (before + at as usize).saturating_sub(rows.range.start).min(rows.len())
+    }
+
     /// Calls `each` with the rows of each chunk that has any of `rows`, in order.
     #[inline(always)]
     fn each_run<'a>(&'a self, rows: &'a Rows, mut each: impl FnMut(Run<'a>)) {
@@ -310,6 +321,11 @@ impl Series {
     /// Whether there is no series.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The number of series in records before this one; they come first.
+    pub fn rows_before(&self, record: u32) -> usize {
+        self.records.as_ref().map_or(0, |records| records.rows_before(&self.rows, record))
     }
 
     /// The number of labels a series has, absent ones included.

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::error::Fault;
 use crate::guard::Attempt;
 use crate::registry::Source;
-use crate::storage::cells::{self, Lease, Near, Sums};
+use crate::storage::cells::{self, Lease, LeasedCell, Near, Sums};
 use crate::storage::{DenseSeries, Series, Snapshot};
 
 /// A total that only grows, such as requests served or bytes sent.
@@ -82,10 +82,11 @@ impl Counter {
     fn inc_elsewhere(&self, by: u64) {
         match &self.kind {
             Kind::Alone(alone) => cells::add(alone.whole.first(), by),
-            Kind::Series(series) => match series.values() {
-                [cell, ..] if series.is_cell() => cells::add(cell.load(Relaxed) as u32, by),
-                [whole, ..] => add_whole(whole, by),
-                [] => {}
+            Kind::Series(series) => match (series.cell(), series.values()) {
+                (Some(cell), _) if cell.near().add(by) => {}
+                (Some(cell), _) => cells::add(cell.id(), by),
+                (None, [whole, ..]) => cells::add_shared(whole, by),
+                (None, []) => {}
             },
         }
     }
@@ -172,8 +173,8 @@ impl Counter {
             Kind::Alone(counter) => counter.total().as_f64(),
             Kind::Series(series) if !series.is_live() => 0.0,
             Kind::Series(series) => {
-                let word = series.values().first().map_or(0, |word| word.load(Relaxed));
-                let whole = if series.is_cell() { Sums::begin().of(word as u32) } else { word };
+                let word = || series.values().first().map_or(0, |word| word.load(Relaxed));
+                let whole = series.cell().map_or_else(word, |cell| Sums::begin().of(cell.id()));
                 let fraction = series.shared.store.extra(series.position);
                 total(whole, fraction).as_f64()
             }
@@ -204,7 +205,7 @@ impl Child<'_, Counter> {
     fn inc_elsewhere(self, by: u64) {
         match self.place {
             Place::Here(series) | Place::Cell(series) => self.shared.add_to_cell(series, by),
-            Place::Record(Series { values: [whole, ..], .. }) => add_whole(whole, by),
+            Place::Record(Series { values: [whole, ..], .. }) => cells::add_shared(whole, by),
             Place::Record(_) | Place::Void => {}
         }
     }
@@ -256,7 +257,7 @@ impl Child<'_, Counter> {
         let whole = match self.place {
             Place::Here(series) | Place::Cell(series) => {
                 let cell = self.shared.cell(series.position());
-                cell.map_or(0, |cell| Sums::begin().of(cell))
+                cell.map_or(0, |cell| Sums::begin().of(cell.id()))
             }
             Place::Record(_) | Place::Void => {
                 self.values().first().map_or(0, |whole| whole.load(Relaxed))
@@ -273,14 +274,13 @@ impl SeriesShared<Counter> {
         if !series.cell().add(by)
             && let Some(cell) = self.cell(series.position())
         {
-            cells::add(cell, by);
+            cells::add(cell.id(), by);
         }
     }
 
-    /// The cell of the series in a record, where series have cells in every thread.
-    fn cell(&self, position: u32) -> Option<u32> {
-        let [cell, ..] = self.store.at(position)?.values else { return None };
-        Some(cell.load(Relaxed) as u32)
+    /// The cell of the series in a record.
+    fn cell(&self, position: u32) -> Option<LeasedCell> {
+        self.store.cell(self.store.at(position)?)
     }
 }
 
@@ -330,10 +330,8 @@ impl sealed::Kind for Counter {
     ) -> Column {
         let mut wholes = spare.unsigned(snapshot.len());
         snapshot.extend_from_records(&mut wholes, |record| record[0].load(Relaxed));
-        if shared.store.is_per_thread() {
-            let sums = Sums::begin();
-            wholes.iter_mut().for_each(|word| *word = sums.of(*word as u32));
-        }
+        let in_cells = shared.store.rows_in_cells(snapshot);
+        cells::sum_each(&mut wholes[..in_cells]);
         if !shared.store.has_extras() {
             return Column::Unsigned(wholes);
         }
@@ -397,21 +395,6 @@ impl Addend {
             Self::Fraction(by)
         }
     }
-}
-
-/// Adds to a total that others may add to; it stays at the end instead of wrapping.
-#[inline(always)]
-fn add_whole(total: &AtomicU64, by: u64) {
-    // Relaxed: the total is one word, and nothing else is published with it.
-    let before = total.fetch_add(by, Relaxed);
-    if before.checked_add(by).is_none() {
-        saturate(total);
-    }
-}
-
-#[cold]
-fn saturate(total: &AtomicU64) {
-    total.store(u64::MAX, Relaxed);
 }
 
 fn total(whole: u64, fraction: Option<&AtomicU64>) -> Number {

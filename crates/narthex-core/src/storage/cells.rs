@@ -12,6 +12,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -25,6 +26,13 @@ pub(crate) struct Lease {
     first: u32,
     len: u32,
 }
+
+/// One cell for an unsigned count, leased and kept in a word: where a thread finds it if it is [`Near`]
+/// and, in the bits that this spares, its id.
+///
+/// Words can be copied, so the lease ends when it is [given back](Self::give_back), once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeasedCell(u64);
 
 /// How the cells of a lease add up over threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +58,7 @@ const CHUNK_BITS: u32 = 7;
 /// can name, so that nothing is compared to index it.
 const NEAR_CHUNKS: usize = 1 << CHUNK_BITS;
 
-/// Threads that have cells of their own; later ones count in the shared cells, under a lock.
+/// Threads that have cells of their own; later ones count in the shared cells.
 ///
 /// Every such thread costs 4 KiB for each 512 cells in use.
 const OWN_CELLS: usize = 64;
@@ -177,6 +185,38 @@ impl Lease {
     }
 }
 
+impl LeasedCell {
+    /// Leases a cell.
+    pub(crate) fn lease() -> Option<Self> {
+        let lease = ManuallyDrop::new(Lease::new(1, |_| false)?);
+        Some(Self(Near::of(lease.first).with_spare(lease.first.into())))
+    }
+
+    /// Ends the lease: nobody counts there any more.
+    pub(crate) fn give_back(self) {
+        drop(Lease { first: self.id(), len: 1 });
+    }
+
+    #[inline(always)]
+    pub(crate) fn from_bits(word: u64) -> Self {
+        Self(word)
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn near(self) -> Near {
+        Near(self.0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn id(self) -> u32 {
+        Near::spare(self.0) as u32
+    }
+}
+
 /// Sums of cells over all threads, while no thread can come or go.
 pub(crate) struct Sums(MutexGuard<'static, State>);
 
@@ -191,6 +231,38 @@ impl Sums {
         let own = self.0.chunks(chunk).map(|cells| cells.0[at].load(Relaxed));
         let shared = shared_chunk(chunk).map_or(0, |cells| cells[at].load(Relaxed));
         own.fold(shared, u64::saturating_add)
+    }
+}
+
+/// Puts the sum of its cell over all threads in the place of each [`LeasedCell`].
+///
+/// Neighbours mostly are in one chunk: which threads have that is found once for all of them, and threads
+/// can come and go before the next one.
+pub(crate) fn sum_each(words: &mut [u64]) {
+    let place_of = |word: u64| place(LeasedCell::from_bits(word).id());
+    let mut rest = words;
+    while let Some(&first) = rest.first() {
+        let (chunk, _) = place_of(first);
+        let mut places = [0_u16; CHUNK];
+        let mut len = 0;
+        for (to, word) in places.iter_mut().zip(&mut *rest) {
+            let (its_chunk, at) = place_of(*word);
+            if its_chunk != chunk {
+                break;
+            }
+            (*to, *word) = (at as u16, 0);
+            len += 1;
+        }
+        let (sums, after) = rest.split_at_mut(len);
+        let mut add = |cells: &[AtomicU64; CHUNK]| {
+            for (sum, &at) in sums.iter_mut().zip(&places) {
+                *sum = sum.saturating_add(cells[usize::from(at) % CHUNK].load(Relaxed));
+            }
+        };
+        let state = CELLS.state.lock();
+        shared_chunk(chunk).and_then(|cells| cells.first_chunk()).into_iter().for_each(&mut add);
+        state.chunks(chunk).for_each(|cells| add(&cells.0));
+        rest = after;
     }
 }
 
@@ -215,6 +287,7 @@ impl Near {
     pub(crate) const NOWHERE: Self = Self::at(NEAR_CHUNKS - 1, 0);
 
     const FIRST_SPARE: u32 = CHUNK.ilog2();
+    const SPARE: u64 = u64::MAX >> CHUNK_BITS >> Self::FIRST_SPARE << Self::FIRST_SPARE;
 
     /// The cell with this id, if it is near.
     pub(crate) fn of(cell: u32) -> Self {
@@ -227,8 +300,9 @@ impl Near {
     }
 
     /// The cell and something else of up to 48 bits in one word.
+    #[inline(always)]
     pub(crate) fn with_spare(self, spare: u64) -> u64 {
-        self.0 | spare << Self::FIRST_SPARE
+        self.0 & !Self::SPARE | spare << Self::FIRST_SPARE
     }
 
     /// What a word holds beside a cell, in the lowest 48 bits.
@@ -286,11 +360,26 @@ impl Near {
 #[inline(never)]
 pub(crate) fn add(cell: u32, by: u64) {
     let (chunk, at) = place(cell);
-    if !own_chunk(chunk).is_some_and(|cells| add_to(&cells.0[at], by)) {
-        with_shared(cell, |cells| {
-            cells[0].store(cells[0].load(Relaxed).saturating_add(by), Relaxed);
-        });
+    if !own_chunk(chunk).is_some_and(|cells| add_to(&cells.0[at], by))
+        && let Some(cells) = shared_chunk(chunk)
+    {
+        add_shared(&cells[at], by);
     }
+}
+
+/// Adds to a count that others may add to; it stays at the end instead of wrapping.
+#[inline(always)]
+pub(crate) fn add_shared(count: &AtomicU64, by: u64) {
+    // Relaxed: the count is one word, and nothing else is published with it.
+    let before = count.fetch_add(by, Relaxed);
+    if before.checked_add(by).is_none() {
+        saturate(count);
+    }
+}
+
+#[cold]
+fn saturate(count: &AtomicU64) {
+    count.store(u64::MAX, Relaxed);
 }
 
 /// Adds to a cell of which this thread is the only writer, if it has room.
@@ -409,17 +498,23 @@ impl Drop for Thread {
         for (index, chunk) in state.places[place].chunks.iter().enumerate() {
             let Some(chunk) = chunk else { continue };
             for (at, cell) in chunk.0.iter().enumerate() {
-                let counted = cell.swap(0, Relaxed);
-                let shared = shared_chunk(index).and_then(|cells| cells.get(at));
-                let Some(shared) = shared.filter(|_| counted != 0) else { continue };
-                let total = match state.kind((index * CHUNK + at) as u32) {
-                    Kind::Unsigned => shared.load(Relaxed).saturating_add(counted),
+                // Load and store: this thread is the only writer.
+                let counted = cell.load(Relaxed);
+                if counted == 0 {
+                    continue;
+                }
+                cell.store(0, Relaxed);
+                let Some(shared) = shared_chunk(index).and_then(|cells| cells.get(at)) else {
+                    continue;
+                };
+                match state.kind((index * CHUNK + at) as u32) {
+                    // Threads without cells of their own may be adding to it.
+                    Kind::Unsigned => add_shared(shared, counted),
                     Kind::Float => {
                         let sum = f64::from_bits(shared.load(Relaxed)) + f64::from_bits(counted);
-                        sum.to_bits()
+                        shared.store(sum.to_bits(), Relaxed);
                     }
-                };
-                shared.store(total, Relaxed);
+                }
             }
         }
         state.places[place].taken = false;

@@ -71,6 +71,7 @@ impl DenseSeries {
     /// What an empty slot holds. As a cell it is [nowhere](Near::NOWHERE).
     const NONE: u64 = u64::MAX;
 
+    #[inline(always)]
     pub(crate) fn new(position: u32, cell: Near) -> Self {
         Self(cell.with_spare(position.into()))
     }

@@ -59,10 +59,10 @@ impl Expiry {
     }
 
     /// Whether the series has been idle for too long; notes it as seen where it has not been idle.
-    pub(super) fn sweep(&self, position: u32, values: &[AtomicU64], now: Instant) -> bool {
+    pub(super) fn sweep(&self, position: u32, value: &[u64], now: Instant) -> bool {
         let Some([seen, digest]) = self.words(position) else { return false };
         let now = self.millis(now);
-        let current = digest_of(values);
+        let current = digest_of(value);
         let changed = digest.swap(current, Relaxed) != current;
         let last = seen.load(Relaxed);
         if changed || last & USED != 0 {
@@ -84,7 +84,6 @@ impl Expiry {
     }
 }
 
-fn digest_of(values: &[AtomicU64]) -> u64 {
-    let values: Vec<u64> = values.iter().map(|word| word.load(Relaxed)).collect();
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(values)
+fn digest_of(value: &[u64]) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
 }

@@ -1,6 +1,6 @@
 //! The series of one family: interned label values, records, and the way from one to the other.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use narthex_model::{Fragment, Fragments, LabelName, LabelSum, RecordLayout, Records, Rows};
 use parking_lot::Mutex;
 
-use super::cells::{Lease, Near};
+use super::cells::{LeasedCell, Near, Sums};
 use super::dense::{DenseSeries, DenseSlots};
 use super::directory::Directory;
 use super::each_label;
@@ -41,6 +41,8 @@ pub(crate) struct Store {
     /// When each record became a series, in milliseconds since the Unix epoch, where it is shown.
     created: Option<Box<Directory<AtomicU64, 1>>>,
     table: Table,
+    /// Records before this one have a cell in each thread: their first word is a [`LeasedCell`].
+    in_cells: u32,
     options: Options,
     expiry: Option<Box<Expiry>>,
     /// Lookups that were given the overflow series.
@@ -57,7 +59,7 @@ pub struct Options {
     pub(crate) value_bytes: usize,
     /// After how much idle time a series is removed.
     pub(crate) idle: Option<Duration>,
-    /// Whether each series has cells in every thread, where the instrument can use them.
+    /// Whether every series has a cell in each thread, where the instrument can use one.
     pub(crate) per_thread: bool,
     /// Label sets that are found by their number; 0 where there is no end of them.
     pub(crate) dense: usize,
@@ -95,9 +97,6 @@ struct Writer {
     live: Option<Live>,
     epochs: Epochs,
     swept: Instant,
-    /// The cells of each record, where series have cells in every thread. They are let go with the
-    /// record's labels, when no thread can be about to count there any more.
-    leases: BTreeMap<u32, Lease>,
     /// Where the overflow series is or was.
     overflow: Option<u32>,
 }
@@ -158,7 +157,16 @@ impl Store {
     const FIRST_RECORDS: u32 = 4;
     const CHUNK: u32 = 1 << Records::CHUNK_LOG;
 
-    pub(crate) fn new(names: Vec<LabelName>, value_words: usize, options: Options) -> Self {
+    /// Records before this one are in chunks that are near: all those of a family of few series.
+    pub(crate) const NEAR_RECORDS: u32 = NEAR_CHUNKS as u32 * Self::CHUNK;
+
+    /// The records before `in_cells` have a cell in each thread.
+    pub(crate) fn new(
+        names: Vec<LabelName>,
+        value_words: usize,
+        options: Options,
+        in_cells: u32,
+    ) -> Self {
         let labels = names.len();
         let layout = RecordLayout {
             width: value_words + (1 + labels).div_ceil(2),
@@ -179,7 +187,6 @@ impl Store {
             live: None,
             epochs: Epochs::new(),
             swept: clock::now(),
-            leases: BTreeMap::new(),
             overflow: None,
         };
         Self {
@@ -194,6 +201,7 @@ impl Store {
             extras: OnceLock::new(),
             created: options.created.then(|| Box::new(Directory::new())),
             table: Table::new(),
+            in_cells,
             options,
             expiry: options.idle.map(|after| Box::new(Expiry::new(after, clock::now()))),
             overflowed: AtomicU64::new(0),
@@ -256,17 +264,32 @@ impl Store {
         Some(series)
     }
 
-    /// A series with its cell, where series have cells in every thread.
-    #[inline]
-    pub(crate) fn dense_series(&self, series: Series<'_>) -> DenseSeries {
-        let cell = series.values.first().filter(|_| self.options.per_thread);
-        let cell = cell.map_or(Near::NOWHERE, |cell| Near::of(cell.load(Relaxed) as u32));
+    /// A series with its cell, if it has one in each thread.
+    fn dense_series(&self, series: Series<'_>) -> DenseSeries {
+        let cell = self.cell(series).map_or(Near::NOWHERE, LeasedCell::near);
         DenseSeries::new(series.position, cell)
     }
 
-    /// Whether series have cells in every thread: then a record's first word is the cell.
-    pub(crate) fn is_per_thread(&self) -> bool {
-        self.options.per_thread
+    /// The cell of a series, if it has one in each thread.
+    #[inline(always)]
+    pub(crate) fn cell(&self, series: Series<'_>) -> Option<LeasedCell> {
+        let word = series.values.first().filter(|_| series.position < self.in_cells)?;
+        Some(LeasedCell::from_bits(word.load(Relaxed)))
+    }
+
+    /// All that the value of a series consists of.
+    fn value(&self, series: Series<'_>) -> Vec<u64> {
+        let words = series.values.iter().chain(self.extra(series.position));
+        let mut value: Vec<_> = words.map(|word| word.load(Relaxed)).collect();
+        if let Some(cell) = self.cell(series) {
+            value[0] = Sums::begin().of(cell.id());
+        }
+        value
+    }
+
+    /// How many series of a snapshot have a cell in each thread; they come first.
+    pub(crate) fn rows_in_cells(&self, snapshot: &Snapshot) -> usize {
+        snapshot.series.rows_before(self.in_cells)
     }
 
     /// The series in a record.
@@ -311,7 +334,8 @@ impl Store {
         let snapshot = self.snapshot();
         let mut idle = Vec::new();
         snapshot.for_each_record(|position, record| {
-            if expiry.sweep(position, &record[..self.value_words], now) {
+            let value = self.value(Series { values: &record[..self.value_words], position });
+            if expiry.sweep(position, &value, now) {
                 idle.push(position);
             }
         });
@@ -594,10 +618,8 @@ impl Store {
             // Relaxed: the slot that leads here is published afterwards.
             created.set(chunk, words)[at].store(clock::unix_millis() as u64, Relaxed);
         }
-        if self.options.per_thread {
-            let lease = Lease::new(1, |_| false)?;
-            values.first()?.store(lease.first().into(), Relaxed);
-            writer.leases.insert(position, lease);
+        if position < self.in_cells {
+            values.first()?.store(LeasedCell::lease()?.bits(), Relaxed);
         }
         self.bump_generation(record);
         let hashes_of = |positions: &[u32]| self.hashes_of(&writer.hashes, positions);
@@ -647,7 +669,14 @@ impl Store {
         if let Some(extra) = self.extra(position) {
             extra.store(0, Relaxed);
         }
-        writer.leases.remove(&position);
+        self.release_cell(position);
+    }
+
+    /// Gives back the cell of a record: no thread can be about to count there any more.
+    fn release_cell(&self, position: u32) {
+        if let Some(cell) = self.at(position).and_then(|series| self.cell(series)) {
+            cell.give_back();
+        }
     }
 
     /// The fragment of a value of label `k`.
@@ -802,6 +831,19 @@ impl Store {
     /// The records that a chunk holds.
     pub(crate) fn chunk_records(chunk: usize) -> usize {
         if chunk == 0 { Self::FIRST_RECORDS as usize } else { Self::CHUNK as usize }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let made = self.writer.get_mut().next_position.min(self.in_cells);
+        let chunk = |position| Self::record_place(position).0;
+        for index in 0..made.checked_sub(1).map_or(0, |last| chunk(last) + 1) {
+            (0..Self::chunk_records(index))
+                .map(|at| Self::position_at(index, at))
+                .filter(|&position| position < made)
+                .for_each(|position| self.release_cell(position));
+        }
     }
 }
 

@@ -114,6 +114,38 @@ fn limits_and_expiry_hold_for_them() {
 }
 
 #[test]
+fn series_count_the_same_in_cells_and_beyond_them() {
+    let registry = Registry::new();
+    let builder = DynamicFamily::<Counter>::builder("c_total", "C.").label_names(["l"]);
+    let family = builder.register(&registry).unwrap();
+    let labels: Vec<_> = (0..6000).map(|n| n.to_string()).collect();
+    let handles: Vec<_> = labels.iter().map(|label| family.resolve(&[label]).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for ((label, handle), n) in labels.iter().zip(&handles).zip(1..) {
+                    family.with(&[label]).unwrap().inc();
+                    family.with(&[label]).unwrap().inc_by(n);
+                    handle.inc();
+                    handle.add(0.5);
+                }
+            });
+        }
+    });
+    family.retain(|values| !values[0].ends_with('3'));
+    let scrape = registry.gather();
+    assert_eq!(scrape.family("c_total").unwrap().len(), 5400);
+    for ((label, handle), n) in labels.iter().zip(&handles).zip(1_u32..).step_by(7) {
+        let expected = (!label.ends_with('3')).then(|| f64::from(3 * (n + 2)) + 1.5);
+        assert_eq!(scrape.value("c_total", &[("l", label)]), expected, "{label}");
+        assert_eq!(handle.value(), expected.unwrap_or(0.0), "{label}");
+        handle.inc();
+        let value = family.with(&[label]).unwrap().value();
+        assert_eq!(value, expected.map_or(0.0, |total| total + 1.0), "{label}");
+    }
+}
+
+#[test]
 fn a_family_may_count_per_thread() {
     let registry = Registry::new();
     let family = DynamicFamily::<Counter>::builder("c_total", "C.")

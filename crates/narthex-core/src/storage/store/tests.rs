@@ -1,5 +1,6 @@
 use super::{Options, Snapshot, Store};
 use crate::clock;
+use crate::storage::cells::{self, LeasedCell, Sums};
 use narthex_model::LabelName;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +11,12 @@ fn store(labels: &[&str]) -> Store {
 }
 
 fn limited(labels: &[&str], options: Options) -> Store {
-    Store::new(labels.iter().map(|name| LabelName::new(name).unwrap()).collect(), 1, options)
+    in_cells(labels, options, 0)
+}
+
+fn in_cells(labels: &[&str], options: Options, in_cells: u32) -> Store {
+    let names = labels.iter().map(|name| LabelName::new(name).unwrap()).collect();
+    Store::new(names, 1, options, in_cells)
 }
 
 fn count<const N: usize>(store: &Store, values: &[&str; N], by: u64) {
@@ -244,6 +250,75 @@ fn idle_series_expire_and_used_ones_stay() {
     assert_eq!(live(&store), ["kept handle", "looked up"]);
     clock::advance(Duration::from_secs(200));
     assert!(live(&store).is_empty());
+}
+
+#[test]
+fn a_kept_handle_keeps_its_series_wherever_it_counts() {
+    let idle = Some(Duration::from_secs(100));
+    let store = in_cells(&["l"], Options { idle, ..Options::default() }, 4);
+    let [whole, fraction, record] = ["whole", "fraction", "record"].map(|label| {
+        // One more of each kind that nobody keeps.
+        store.with(&[&format!("idle {label}")]).unwrap();
+        store.with(&[label]).unwrap()
+    });
+    assert_eq!(record.position, 513, "beyond those in cells");
+    for _ in 0..3 {
+        clock::advance(Duration::from_secs(60));
+        cells::add(store.cell(whole).unwrap().id(), 1);
+        store.extra_or_new(fraction.position).fetch_add(1, Relaxed);
+        record.values[0].fetch_add(1, Relaxed);
+        store.sweep();
+    }
+    let live: HashSet<_> = contents(&store.snapshot()).into_keys().flatten().collect();
+    assert_eq!(live, ["whole", "fraction", "record"].map(str::to_owned).into());
+}
+
+#[test]
+fn cells_are_given_back_with_their_records_and_their_store() {
+    let unused = LeasedCell::lease().unwrap();
+    for _ in 0..20 {
+        let store = in_cells(&["l"], Options::default(), 700);
+        for round in 0..5 {
+            for n in 0..1000 {
+                let label = format!("{round}/{n}");
+                let series = store.with(&[&label]).unwrap();
+                if let Some(cell) = store.cell(series) {
+                    assert_eq!(Sums::begin().of(cell.id()), 0, "it starts afresh");
+                    cells::add(cell.id(), 1);
+                    assert_ne!(cell.id(), unused.id());
+                    assert!(cell.id() < 3 * 700, "{}", cell.id());
+                }
+            }
+            store.retain(|_| false);
+            clock::advance(Duration::from_secs(61));
+        }
+    }
+    assert_eq!(Sums::begin().of(unused.id()), 0);
+}
+
+#[test]
+fn series_in_cells_are_the_first_rows_of_a_snapshot() {
+    let store = in_cells(&["l"], Options::default(), 512 + 100);
+    let check = || {
+        let snapshot = store.snapshot();
+        for range in [0..2000, 0..1, 1..103, 103..104, 104..105, 50..600, 90..1500, 1990..2000] {
+            let part = snapshot.part(range.clone());
+            let expected = part.positions().iter().filter(|&&position| position < 612).count();
+            assert_eq!(store.rows_in_cells(&part), expected, "{range:?}");
+        }
+    };
+    check();
+    for n in 0..1600 {
+        store.with(&[n.to_string().as_str()]).unwrap();
+        if n == 50 || n == 103 || n == 104 {
+            check();
+        }
+    }
+    check();
+    store.retain(|labels| !labels[0].ends_with('7'));
+    check();
+    store.retain(|labels| labels[0].len() > 3);
+    check();
 }
 
 #[test]
