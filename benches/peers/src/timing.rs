@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::participant::Work;
 use crate::quiet::Slowdown;
@@ -67,7 +68,7 @@ pub struct Round {
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Disturbance {
     /// How often it had to give up its core.
-    preemptions: u64,
+    preemptions: i64,
     slowdown: Slowdown,
 }
 
@@ -213,10 +214,10 @@ pub struct Timed<T> {
 impl<T> Timed<T> {
     /// Looks at the core before and after `measure`.
     pub fn of(measure: impl FnOnce() -> T) -> Self {
-        let (before, preempted) = (Slowdown::now(), preemptions());
+        let (preempted, before) = (preemptions(), Slowdown::now());
         let it = measure();
-        let preemptions = preemptions() - preempted;
         let slowdown = before.max(Slowdown::now());
+        let preemptions = preemptions() - preempted;
         Self { it, disturbance: Disturbance { preemptions, slowdown } }
     }
 }
@@ -244,10 +245,8 @@ impl Timed<Range<Instant>> {
 }
 
 /// How often this thread had to give up its core to another one.
-fn preemptions() -> u64 {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
-    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+fn preemptions() -> i64 {
+    getrusage(UsageWho::RUSAGE_THREAD).map_or(0, |usage| usage.involuntary_context_switches())
 }
 
 pub fn nanoseconds_each(elapsed: Duration, count: usize) -> f64 {
@@ -264,6 +263,6 @@ pub fn own_time_of(work: impl FnOnce()) -> Duration {
 
 /// How long this thread has been running.
 pub fn own_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    time.map_or(Duration::ZERO, Duration::from)
 }

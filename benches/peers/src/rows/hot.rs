@@ -125,7 +125,7 @@ pub fn rows() -> Vec<Row> {
 
 /// Operations a round: a fraction of a millisecond, which mostly passes in one piece.
 const RESOLVED_OPERATIONS: usize = 1 << 16;
-const LABELLED_OPERATIONS: usize = 1 << 13;
+const LABELLED_OPERATIONS: usize = 1 << 14;
 /// More: they are to miss the caches by themselves, not because another participant had them.
 const COLD_OPERATIONS: usize = 1 << 16;
 
