@@ -248,7 +248,18 @@ fn unescape(escaped: &[u8]) -> Cow<'_, str> {
 /// Cloning shares everything; changing a shared list copies the list of chunks and the one chunk
 /// that changes, once for every snapshot.
 #[derive(Clone)]
-pub struct Fragments(Arc<Vec<Arc<[Slot]>>>);
+pub struct Fragments(Arc<Lists>);
+
+#[derive(Clone, Default)]
+struct Lists {
+    /// All fragments, where they are few, so that a family of one series stays small.
+    few: Vec<Slot>,
+    /// All fragments otherwise.
+    chunks: Vec<Arc<Chunk>>,
+}
+
+/// Of one length, so that no lookup has to ask for it.
+type Chunk = [Slot; 1 << Fragments::LOG];
 
 /// Where a fragment is, or the absent one. It fills one cache line, on whose edge it begins: at the
 /// places where an allocator would put it, each would lie in two.
@@ -272,10 +283,10 @@ impl Default for Fragments {
 }
 
 impl Fragments {
-    /// Fragments in every chunk but the first, as a power of two.
+    /// Fragments in a chunk, as a power of two.
     const LOG: u32 = 6;
-    /// Fragments in the first chunk, so that a family of one series stays small.
-    const SMALL: usize = 4;
+    /// Fragments that are few.
+    const FEW: usize = 4;
 
     /// The fragment `id`, or the absent one.
     #[inline(always)]
@@ -286,70 +297,76 @@ impl Fragments {
     /// The same for a loop, with what every call would look up again.
     #[inline(always)]
     pub(crate) fn view(&self) -> FragmentsView<'_> {
-        FragmentsView(&self.0)
+        FragmentsView { chunks: &self.0.chunks, few: &self.0.few }
     }
 
     /// Stores `fragment` under `id`, where ids count from 0 on; snapshots taken before keep what they
     /// had.
     pub fn set(&mut self, id: u32, fragment: Fragment) {
+        let Lists { few, chunks } = Arc::make_mut(&mut self.0);
+        if chunks.is_empty() && (id as usize) < Self::FEW {
+            few.resize_with(Self::FEW, Slot::default);
+            few[id as usize] = Slot(fragment);
+            return;
+        }
         let (chunk, at) = Self::place(id);
-        let chunks = Arc::make_mut(&mut self.0);
         while chunks.len() <= chunk {
-            let len = if chunks.is_empty() { Self::SMALL } else { 1 << Self::LOG };
-            chunks.push((0..len).map(|_| Slot::default()).collect());
+            let mut slots = std::mem::take(few).into_iter();
+            chunks.push(Arc::new(std::array::from_fn(|_| slots.next().unwrap_or_default())));
         }
-        let chunk = &mut chunks[chunk];
-        if at >= chunk.len() {
-            let more = (chunk.len()..1 << Self::LOG).map(|_| Slot::default());
-            *chunk = chunk.iter().cloned().chain(more).collect();
-        }
-        Arc::make_mut(chunk)[at] = Slot(fragment);
+        Arc::make_mut(&mut chunks[chunk])[at] = Slot(fragment);
     }
 
     /// Forgets the text under `id`; snapshots taken before keep it.
     pub fn forget(&mut self, id: u32) {
+        let Lists { few, chunks } = Arc::make_mut(&mut self.0);
         let (chunk, at) = Self::place(id);
-        let slots = Arc::make_mut(&mut self.0).get_mut(chunk).map(Arc::make_mut);
-        if let Some(slot) = slots.and_then(|slots| slots.get_mut(at)) {
+        let slot = match chunks.get_mut(chunk) {
+            Some(chunk) => Some(&mut Arc::make_mut(chunk)[at]),
+            None => few.get_mut(id as usize),
+        };
+        if let Some(slot) = slot {
             *slot = Slot::default();
         }
     }
 
     #[inline(always)]
     fn place(id: u32) -> (usize, usize) {
-        ((id >> Self::LOG) as usize, (id & ((1 << Self::LOG) - 1)) as usize)
+        let id = id as usize;
+        (id >> Self::LOG, id % (1 << Self::LOG))
     }
 }
 
 /// [`Fragments`] as a loop reads them.
 #[derive(Clone, Copy)]
-pub(crate) struct FragmentsView<'a>(&'a [Arc<[Slot]>]);
+pub(crate) struct FragmentsView<'a> {
+    chunks: &'a [Arc<Chunk>],
+    few: &'a [Slot],
+}
 
 impl<'a> FragmentsView<'a> {
     /// The fragment `id`, or the absent one.
     #[inline(always)]
     pub(crate) fn get(self, id: u32) -> &'a Fragment {
         let (chunk, at) = Fragments::place(id);
-        // One path to each end: an option in between took five of 18 instructions to look into.
-        if let Some(chunk) = self.0.get(chunk)
-            && let Some(Slot(fragment)) = chunk.get(at)
-        {
-            return fragment;
+        match self.chunks.get(chunk) {
+            Some(chunk) => &chunk[at].0,
+            None => self.few_or_absent(id),
         }
-        Self::missing()
     }
 
-    /// Out of line, for no series has such an id.
+    /// Out of line, for where it is called there are not many series.
     #[cold]
     #[inline(never)]
-    fn missing() -> &'a Fragment {
-        Fragment::absent()
+    fn few_or_absent(self, id: u32) -> &'a Fragment {
+        self.few.get(id as usize).map_or_else(|| Fragment::absent(), |Slot(fragment)| fragment)
     }
 }
 
 impl fmt::Debug for Fragments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.0.iter().flat_map(|chunk| chunk.iter());
+        let Lists { few, chunks } = &*self.0;
+        let slots = few.iter().chain(chunks.iter().flat_map(|chunk| chunk.iter()));
         let set = slots.map(|Slot(fragment)| fragment).filter(|fragment| !fragment.is_empty());
         f.debug_list().entries(set).finish()
     }
@@ -435,5 +452,19 @@ mod tests {
         assert!(live.get(150).is_empty());
         assert_eq!(live.get(199).value(), "199");
         assert!(live.get(u32::MAX).is_empty());
+    }
+
+    #[test]
+    fn few_fragments_stay_where_ids_find_them_when_more_come() {
+        let mut live = Fragments::default();
+        (0..4).for_each(|id| live.set(id, fragment(&id.to_string())));
+        let seen = live.clone();
+        live.forget(2);
+        assert!(live.get(2).is_empty() && live.get(4).is_empty() && live.get(u32::MAX).is_empty());
+        live.set(64, fragment("64"));
+        live.set(1, fragment("one"));
+        let values = |all: &Fragments| [0, 1, 2, 3, 64].map(|id| all.get(id).value().into_owned());
+        assert_eq!(values(&live), ["0", "one", "", "3", "64"]);
+        assert_eq!(values(&seen), ["0", "1", "2", "3", ""]);
     }
 }
