@@ -55,21 +55,18 @@ pub(crate) fn encode_part(
 /// Writes a family whose series have `N` labels by a template.
 fn write<const N: usize>(template: &mut Template, message: Message<'_, '_>) {
     let Message { family, escaping, .. } = message;
+    template.set(family, escaping, message.text);
     match family.values() {
         Column::Histogram(column) => {
-            template.set_histograms(family, escaping, message.text);
             write_histograms::<N>(column, template, message);
         }
         Column::Unsigned(values) => {
-            template.set_numbers(family, escaping, message.text);
             write_numbers::<N, _>(values, |value| value as f64, template, message);
         }
         Column::Float(values) => {
-            template.set_numbers(family, escaping, message.text);
             write_numbers::<N, _>(values, |value| value, template, message);
         }
         Column::Mixed(values) => {
-            template.set_numbers(family, escaping, message.text);
             write_numbers::<N, _>(values, Number::as_f64, template, message);
         }
         _ => message.spell(),
@@ -100,10 +97,10 @@ fn write_numbers<const N: usize, T: Copy>(
     }
     message.family.series().for_each_batch(|first, batch: &[[&Fragment; N]]| {
         let values = values.get(first..).unwrap_or_default();
-        for (index, (fragments, &value)) in (first..).zip(batch.iter().zip(values)) {
+        for (k, (fragments, &value)) in batch.iter().zip(values).enumerate() {
             match template.put_number(message.output.line(), fragments, number(value)) {
                 Some(len) => message.output.keep(len),
-                None => message.write_spelled(index, fragments),
+                None => message.write_spelled(first + k, fragments),
             }
         }
     });

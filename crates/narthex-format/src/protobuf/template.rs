@@ -28,10 +28,16 @@ pub(super) const MOST_LABELS: usize = 8;
 pub(super) struct Template {
     /// The labels before the series' own.
     before: Padded,
-    /// The labels after them, and of a number's field all but the number.
+    /// The labels after them.
     after: Padded,
     frames: [Frame; MOST_LABELS],
+    /// What stands before a number: tag and length of its field, its own tag; and a byte of padding,
+    /// for four are put down at once.
+    number_head: [u8; 4],
 }
+
+/// Bytes of a number's field: its tag and length, the tag of the number, the number.
+const NUMBER: usize = 3 + size_of::<f64>();
 
 /// What stands around the name and the value of a label.
 #[derive(Clone, Copy, Default)]
@@ -67,28 +73,8 @@ impl Template {
             && outer_constants(family).is_some()
     }
 
-    /// Makes this the template of a family of numbers; `text` is used along the way.
-    pub(super) fn set_numbers(
-        &mut self,
-        family: &MetricFamily,
-        escaping: Escaping,
-        text: &mut Vec<u8>,
-    ) {
-        let number = length_tag(number_field(family.metric_type()));
-        self.set(family, escaping, &[number, 9, double_tag(field::number::VALUE)], text);
-    }
-
-    /// Makes this the template of a family of histograms; `text` is used along the way.
-    pub(super) fn set_histograms(
-        &mut self,
-        family: &MetricFamily,
-        escaping: Escaping,
-        text: &mut Vec<u8>,
-    ) {
-        self.set(family, escaping, &[], text);
-    }
-
-    fn set(&mut self, family: &MetricFamily, escaping: Escaping, end: &[u8], text: &mut Vec<u8>) {
+    /// Makes this the template of the family; `text` is used along the way.
+    pub(super) fn set(&mut self, family: &MetricFamily, escaping: Escaping, text: &mut Vec<u8>) {
         let (before, after) = outer_constants(family).unwrap_or_default();
         let push_all = |labels: &[Label], text: &mut Vec<u8>| {
             text.clear();
@@ -99,11 +85,12 @@ impl Template {
         push_all(before, text);
         self.before.set(text);
         push_all(after, text);
-        text.extend_from_slice(end);
         self.after.set(text);
         for (frame, name) in self.frames.iter_mut().zip(family.metadata().label_names()) {
             *frame = Frame::new(name);
         }
+        let (number, value) = (number_field(family.metric_type()), field::number::VALUE);
+        self.number_head = [length_tag(number), NUMBER as u8 - 2, double_tag(value), 0];
     }
 
     /// Bytes that a metric of a number has beside its own labels, and that all have.
@@ -114,7 +101,7 @@ impl Template {
     /// Bytes of a metric with a number and these labels; `None` where it must be spelled out.
     #[inline(always)]
     pub(super) fn number_len<const N: usize>(&self, fragments: &[&Fragment; N]) -> Option<usize> {
-        Some(field_len(self.labels_len(fragments)? + size_of::<f64>()))
+        Some(field_len(self.labels_len(fragments)? + NUMBER))
     }
 
     /// Puts a metric with a number together and returns its length; `None` where it must be
@@ -126,9 +113,13 @@ impl Template {
         fragments: &[&Fragment; N],
         value: f64,
     ) -> Option<usize> {
-        let len = self.labels_len(fragments)? + size_of::<f64>();
+        let len = self.labels_len(fragments)? + NUMBER;
         let at = self.put_labels(line, len, fragments)?;
-        put(line, at, value.to_le_bytes())
+        // One check for both moves.
+        let field: &mut [u8; NUMBER] = line.get_mut(at..)?.first_chunk_mut()?;
+        field[..4].copy_from_slice(&self.number_head);
+        field[3..].copy_from_slice(&value.to_le_bytes());
+        Some(at + NUMBER)
     }
 
     /// Bytes of a metric with a histogram and these labels; `None` where it must be spelled out.
@@ -169,8 +160,7 @@ impl Template {
         Some(())
     }
 
-    /// Bytes of a metric's labels and of what follows them in every metric; `None` where a label
-    /// is not as its fragment has it, or not short.
+    /// Bytes of a metric's labels; `None` where a label is not as its fragment has it, or not short.
     #[inline(always)]
     fn labels_len<const N: usize>(&self, fragments: &[&Fragment; N]) -> Option<usize> {
         let pairs: usize = fragments.iter().map(|fragment| fragment.pair_len()).sum();
@@ -200,16 +190,21 @@ impl Template {
         // A loop over `N` would stay one, as in the text format.
         macro_rules! put {
             ($($k:literal)*) => {
-                $(if let Some(fragment) = fragments.get($k) && fragment.pair_len() > 0 {
+                $(if let Some(fragment) = fragments.get($k) {
                     at = self.put_pair(line, at, fragment, $k)?;
                 })*
             };
         }
         put!(0 1 2 3 4 5 6 7);
-        put_text(line, at, &self.after)
+        if self.after.len() > 0 {
+            at = put_text(line, at, &self.after)?;
+        }
+        Some(at)
     }
 
     /// Puts down the `LabelPair` of label `k`.
+    ///
+    /// That of an absent label takes no bytes, so that what follows is put over it.
     #[inline(always)]
     fn put_pair(
         &self,
