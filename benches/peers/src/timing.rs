@@ -27,6 +27,14 @@ impl Effort {
         }
     }
 
+    /// How long a row goes on for rounds that nothing disturbs.
+    pub fn patience(self) -> Duration {
+        match self {
+            Self::Quick => Duration::from_secs(10),
+            Self::Full => Duration::from_secs(40),
+        }
+    }
+
     /// Rounds of what takes seconds each.
     pub fn long_rounds(self) -> usize {
         match self {
@@ -106,20 +114,20 @@ impl From<f64> for Round {
 /// Measures each contender once a round; none of one that cannot do it. Every round begins with another
 /// one, so that nobody is always the one behind whoever leaves the caches worst.
 ///
-/// Rounds that were disturbed are made again, for some time, and those count that were disturbed least:
+/// Rounds that were disturbed are made again, until `patience` is over, and those count that were disturbed least:
 /// the others say something about other programs, and of two threads that should get in each other's way,
 /// that they did not even run side by side. Whether a round counts never depends on how long it took.
 pub fn in_turn<C>(
     rounds: usize,
+    patience: Duration,
     contenders: &mut [C],
     mut measure: impl FnMut(&mut C, usize) -> Option<Round>,
 ) -> Vec<Option<Sample>> {
-    const PATIENCE: Duration = Duration::from_secs(20);
     let started = Instant::now();
     let mut measured: Vec<Vec<Round>> = vec![Vec::new(); contenders.len()];
     let quiet = |measured: &[Round]| measured.iter().filter(|round| round.is_quiet()).count();
     for round in 0.. {
-        if round >= rounds && started.elapsed() > PATIENCE {
+        if round >= rounds && started.elapsed() > patience {
             break;
         }
         let mut more = false;

@@ -55,5 +55,7 @@ fn time(
     // The labels are made now, not by whoever comes first.
     workload::labels(0);
     let mut contenders: Vec<&dyn Participant> = participants.iter().map(|p| &**p).collect();
-    timing::in_turn(rounds, &mut contenders, |participant, _| Some(measure(*participant).into()))
+    timing::in_turn(rounds, Duration::ZERO, &mut contenders, |participant, _| {
+        Some(measure(*participant).into())
+    })
 }

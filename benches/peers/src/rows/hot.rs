@@ -144,7 +144,7 @@ fn row(
                 work.run()(0..workload::LONGEST_INPUT);
                 work.settle();
             }
-            timing::in_turn(effort.rounds(), &mut works, |work, round| {
+            timing::in_turn(effort.rounds(), effort.patience(), &mut works, |work, round| {
                 let first = 2 * round * operations;
                 Some(time(work.as_ref()?, first..first + 2 * operations))
             })

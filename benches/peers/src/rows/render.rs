@@ -148,7 +148,7 @@ fn time(
     mut scrape: impl FnMut(&dyn Family) -> bool,
 ) -> Vec<Option<Sample>> {
     let mut families: Vec<_> = participants.iter().map(|p| filled(&**p, kind, series)).collect();
-    timing::in_turn(effort.rounds(), &mut families, |family, _| {
+    timing::in_turn(effort.rounds(), effort.patience(), &mut families, |family, _| {
         // As on the hot paths, what runs before it, off the clock, brings back what this participant
         // had in the caches until another one's turn.
         let can = scrape(&**family);

@@ -57,7 +57,9 @@ fn measure(of: impl Fn(&mut Writer, Duration) -> f64 + 'static) -> Measure {
         let writer = |family| Writer { family, made: SERIES, nanos: vec![0; MOST] };
         let mut writers: Vec<_> =
             participants.iter().map(|p| writer(filled(&**p, Kind::Counter, SERIES))).collect();
-        timing::in_turn(effort.rounds(), &mut writers, |writer, _| Some(of(writer, time).into()))
+        timing::in_turn(effort.rounds(), Duration::ZERO, &mut writers, |writer, _| {
+            Some(of(writer, time).into())
+        })
     })
 }
 
