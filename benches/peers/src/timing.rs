@@ -205,9 +205,9 @@ pub fn on_two_threads(work: &Work, operations: Range<usize>) -> Round {
     timed.each_of(count / 2)
 }
 
-/// The second half is timed. The first, off the clock, brings back into the caches what a participant had
-/// there until another one's turn. The next round goes on from there, or it would find in the caches
-/// what it is about to replay.
+/// Two halves, of which the second is timed. The first, off the clock, brings back into the caches what a
+/// participant had there until another one's turn. The next round goes on from there, or it would find
+/// in the caches what it is about to replay.
 fn halves(operations: Range<usize>) -> (Range<usize>, Range<usize>) {
     let middle = operations.start + operations.len() / 2;
     (operations.start..middle, middle..operations.end)
@@ -240,15 +240,17 @@ impl Timed<Duration> {
 impl Timed<Range<Instant>> {
     /// How long the slower of two threads took.
     fn beside(self, other: Self) -> Timed<Duration> {
+        /// How far apart two threads begin at most that were released at once.
+        const TOGETHER: Duration = Duration::from_micros(5);
         let mut disturbance = self.disturbance.with(other.disturbance);
-        let (one, other) = (self.it, other.it);
-        let longest = (one.end - one.start).max(other.end - other.start);
-        let together = one.end.min(other.end).saturating_duration_since(one.start.max(other.start));
-        // The host may have given both cores one after the other to what is one of its own.
-        if together < longest * 3 / 4 {
+        let [one, other] = [self.it, other.it];
+        let [took, other_took] = [&one, &other].map(|run| run.end - run.start);
+        let apart = one.start.max(other.start) - one.start.min(other.start);
+        // The host may have run both cores on one of its own, one after the other.
+        if apart > TOGETHER {
             disturbance.preemptions += 1;
         }
-        Timed { it: longest, disturbance }
+        Timed { it: took.max(other_took), disturbance }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Cells that each thread counts in for itself.
 //!
-//! An instrument without labels gets a range of cell ids. Each thread has its own cell for an id,
-//! which only it writes, with a plain load and store: no locked instruction, nothing shared, a
-//! third of what a shared atomic takes on one thread and a tenth of it on two. A gather adds the
-//! threads' cells up. When a thread ends, what it counted is folded into the shared cells, and its
-//! place with all its memory goes to the next thread.
+//! An instrument without labels gets a range of cell ids, and so do the first counters of a family.
+//! Each thread has its own cell for an id, which only it writes, with a plain load and store: no locked
+//! instruction, nothing shared, a third of what a shared atomic takes on one thread and a tenth of it
+//! on two. A gather adds the threads' cells up. When a thread ends, what it counted is folded into the
+//! shared cells, and its place with all its memory goes to the next thread.
 //!
 //! A handle keeps its cell as [`Near`], which a thread finds with two loads. Where that does not
 //! lead to a cell (the thread has not counted there yet, it has no cells of its own, or there are
