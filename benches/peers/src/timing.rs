@@ -114,9 +114,10 @@ impl From<f64> for Round {
 /// Measures each contender once a round; none of one that cannot do it. Every round begins with another
 /// one, so that nobody is always the one behind whoever leaves the caches worst.
 ///
-/// Rounds that were disturbed are made again, until `patience` is over, and those count that were disturbed least:
-/// the others say something about other programs, and of two threads that should get in each other's way,
-/// that they did not even run side by side. Whether a round counts never depends on how long it took.
+/// Rounds that were disturbed are made again, until `patience` is over, and those count that were
+/// disturbed least: the others say something about other programs, and of two threads that should get in
+/// each other's way, that they did not even run side by side. Whether a round counts never depends on
+/// how long it took.
 pub fn in_turn<C>(
     rounds: usize,
     patience: Duration,
@@ -164,13 +165,13 @@ pub fn disturbed() -> usize {
 
 /// Nanoseconds that an operation of `work` takes on this thread.
 pub fn alone(work: &Work, operations: Range<usize>) -> Round {
-    let count = operations.len();
     let (warm_up, operations) = halves(operations);
+    let count = operations.len();
     work.run()(warm_up);
     work.settle();
     let timed = Timed::of(|| own_time_of(|| work.run()(operations)));
     work.settle();
-    timed.each_of(count / 2)
+    timed.each_of(count)
 }
 
 /// Nanoseconds that an operation takes on the slower of two threads that both do all of them.
@@ -272,7 +273,7 @@ pub fn own_time_of(work: impl FnOnce()) -> Duration {
 }
 
 /// How long this thread has been running.
-pub fn own_time() -> Duration {
+fn own_time() -> Duration {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
     time.map_or(Duration::ZERO, Duration::from)
 }

@@ -211,6 +211,7 @@ impl<M: Metric> SeriesShared<M> {
     #[inline(always)]
     fn child<'f>(&'f self, series: Option<Series<'f>>) -> Child<'f, M> {
         let place = match series {
+            // Where it is known that there are no cells, nothing is left of this.
             Some(series) => match self.store.cell(series).filter(|_| M::PER_THREAD) {
                 Some(cell) => {
                     let series = DenseSeries::new(series.position, cell.near());
@@ -421,14 +422,19 @@ impl<M: Metric> OwnedSeries<M> {
 
     /// Whether the series has not been removed.
     fn is_live(&self) -> bool {
-        !std::ptr::eq(self.values(), &*self.shared.void)
+        !self.is_void(self.values())
+    }
+
+    /// Whether these are the words that handles of removed series get.
+    fn is_void(&self, values: &[AtomicU64]) -> bool {
+        std::ptr::eq(values, &*self.shared.void)
     }
 
     /// The cell of the series, if it has one in each thread and was not removed.
     #[inline(always)]
     fn cell(&self) -> Option<LeasedCell> {
         let series = Series { values: self.values(), position: self.position };
-        self.shared.store.cell(series).filter(|_| self.is_live())
+        self.shared.store.cell(series).filter(|_| !self.is_void(series.values))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::error::Fault;
 use crate::guard::Attempt;
 use crate::registry::Source;
-use crate::storage::cells::{self, Lease, LeasedCell, Near, Sums};
+use crate::storage::cells::{self, Lease, LeasedCell, Near};
 use crate::storage::{DenseSeries, Series, Snapshot};
 
 /// A total that only grows, such as requests served or bytes sent.
@@ -82,12 +82,13 @@ impl Counter {
     fn inc_elsewhere(&self, by: u64) {
         match &self.kind {
             Kind::Alone(alone) => cells::add(alone.whole.first(), by),
-            Kind::Series(series) => match (series.cell(), series.values()) {
-                (Some(cell), _) if cell.near().add(by) => {}
-                (Some(cell), _) => cells::add(cell.id(), by),
-                (None, [whole, ..]) => cells::add_shared(whole, by),
-                (None, []) => {}
-            },
+            Kind::Series(series) => {
+                if let Some(cell) = series.cell() {
+                    cell.add(by);
+                } else if let [whole, ..] = series.values() {
+                    cells::add_shared(whole, by);
+                }
+            }
         }
     }
 
@@ -174,7 +175,7 @@ impl Counter {
             Kind::Series(series) if !series.is_live() => 0.0,
             Kind::Series(series) => {
                 let word = || series.values().first().map_or(0, |word| word.load(Relaxed));
-                let whole = series.cell().map_or_else(word, |cell| Sums::begin().of(cell.id()));
+                let whole = series.cell().map_or_else(word, LeasedCell::sum);
                 let fraction = series.shared.store.extra(series.position);
                 total(whole, fraction).as_f64()
             }
@@ -257,7 +258,7 @@ impl Child<'_, Counter> {
         let whole = match self.place {
             Place::Here(series) | Place::Cell(series) => {
                 let cell = self.shared.cell(series.position());
-                cell.map_or(0, |cell| Sums::begin().of(cell.id()))
+                cell.map_or(0, LeasedCell::sum)
             }
             Place::Record(_) | Place::Void => {
                 self.values().first().map_or(0, |whole| whole.load(Relaxed))

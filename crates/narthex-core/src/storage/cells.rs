@@ -16,7 +16,7 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::directory::Directory;
 
@@ -167,7 +167,7 @@ impl Lease {
 
     /// The sum of an unsigned cell over all threads, up to `u64::MAX`.
     pub(crate) fn sum(&self, offset: u32) -> u64 {
-        Sums::begin().of(self.first + offset)
+        sum(self.first + offset)
     }
 
     /// Reads the whole lease of every thread, one after the other; `read` is called under a lock
@@ -215,23 +215,29 @@ impl LeasedCell {
     pub(crate) fn id(self) -> u32 {
         Near::spare(self.0) as u32
     }
+
+    /// Adds to this thread's cell, or to the shared one.
+    #[inline(always)]
+    pub(crate) fn add(self, by: u64) {
+        if !self.near().add(by) {
+            add(self.id(), by);
+        }
+    }
+
+    /// The sum over all threads, up to `u64::MAX`.
+    pub(crate) fn sum(self) -> u64 {
+        sum(self.id())
+    }
 }
 
-/// Sums of cells over all threads, while no thread can come or go.
-pub(crate) struct Sums(MutexGuard<'static, State>);
-
-impl Sums {
-    pub(crate) fn begin() -> Self {
-        Self(CELLS.state.lock())
-    }
-
-    /// The sum of an unsigned cell, up to `u64::MAX`.
-    pub(crate) fn of(&self, cell: u32) -> u64 {
-        let (chunk, at) = place(cell);
-        let own = self.0.chunks(chunk).map(|cells| cells.0[at].load(Relaxed));
-        let shared = shared_chunk(chunk).map_or(0, |cells| cells[at].load(Relaxed));
-        own.fold(shared, u64::saturating_add)
-    }
+/// The sum of an unsigned cell over all threads, up to `u64::MAX`.
+fn sum(cell: u32) -> u64 {
+    let (chunk, at) = place(cell);
+    // While it is held, no thread can come or go.
+    let state = CELLS.state.lock();
+    let own = state.chunks(chunk).map(|cells| cells.0[at].load(Relaxed));
+    let shared = shared_chunk(chunk).map_or(0, |cells| cells[at].load(Relaxed));
+    own.fold(shared, u64::saturating_add)
 }
 
 /// Puts the sum of its cell over all threads in the place of each [`LeasedCell`].

@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use narthex_model::{Fragment, Fragments, LabelName, LabelSum, RecordLayout, Records, Rows};
 use parking_lot::Mutex;
 
-use super::cells::{LeasedCell, Near, Sums};
+use super::cells::{LeasedCell, Near};
 use super::dense::{DenseSeries, DenseSlots};
 use super::directory::Directory;
 use super::each_label;
@@ -282,7 +282,7 @@ impl Store {
         let words = series.values.iter().chain(self.extra(series.position));
         let mut value: Vec<_> = words.map(|word| word.load(Relaxed)).collect();
         if let Some(cell) = self.cell(series) {
-            value[0] = Sums::begin().of(cell.id());
+            value[0] = cell.sum();
         }
         value
     }
@@ -837,13 +837,8 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         let made = self.writer.get_mut().next_position.min(self.in_cells);
-        let chunk = |position| Self::record_place(position).0;
-        for index in 0..made.checked_sub(1).map_or(0, |last| chunk(last) + 1) {
-            (0..Self::chunk_records(index))
-                .map(|at| Self::position_at(index, at))
-                .filter(|&position| position < made)
-                .for_each(|position| self.release_cell(position));
-        }
+        // Positions that no record has are skipped.
+        (0..made).for_each(|position| self.release_cell(position));
     }
 }
 

@@ -1,6 +1,6 @@
 use super::{Options, Snapshot, Store};
 use crate::clock;
-use crate::storage::cells::{self, LeasedCell, Sums};
+use crate::storage::cells::LeasedCell;
 use narthex_model::LabelName;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
@@ -264,7 +264,7 @@ fn a_kept_handle_keeps_its_series_wherever_it_counts() {
     assert_eq!(record.position, 513, "beyond those in cells");
     for _ in 0..3 {
         clock::advance(Duration::from_secs(60));
-        cells::add(store.cell(whole).unwrap().id(), 1);
+        store.cell(whole).unwrap().add(1);
         store.extra_or_new(fraction.position).fetch_add(1, Relaxed);
         record.values[0].fetch_add(1, Relaxed);
         store.sweep();
@@ -283,8 +283,8 @@ fn cells_are_given_back_with_their_records_and_their_store() {
                 let label = format!("{round}/{n}");
                 let series = store.with(&[&label]).unwrap();
                 if let Some(cell) = store.cell(series) {
-                    assert_eq!(Sums::begin().of(cell.id()), 0, "it starts afresh");
-                    cells::add(cell.id(), 1);
+                    assert_eq!(cell.sum(), 0, "it starts afresh");
+                    cell.add(1);
                     assert_ne!(cell.id(), unused.id());
                     assert!(cell.id() < 3 * 700, "{}", cell.id());
                 }
@@ -293,7 +293,7 @@ fn cells_are_given_back_with_their_records_and_their_store() {
             clock::advance(Duration::from_secs(61));
         }
     }
-    assert_eq!(Sums::begin().of(unused.id()), 0);
+    assert_eq!(unused.sum(), 0);
 }
 
 #[test]
